@@ -1,0 +1,80 @@
+"""The ``emgtwitch`` command: one module per sub-command, imported only when it runs."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+from emgtwitch import __version__
+from emgtwitch.errors import InputError
+
+# Each is a module of this package with `configure(parser)` and `run(arguments) -> exit status`.
+COMMANDS = {
+    "demo": "analyse the bundled sample study, end to end",
+    "detect": "find the twitches of recordings and write an event table for each",
+    "evaluate": "judge an event table against the truth",
+    "simulate": "make recordings or a whole study with known truth",
+}
+EPILOG = """\
+examples:
+  emgtwitch demo                                  the bundled sample study
+  emgtwitch detect calves.bdf                     writes calves_events.tsv
+  emgtwitch simulate recording calves.bdf --minutes 5
+  emgtwitch evaluate calves_events.tsv calves_truth.tsv
+
+emgtwitch measures, it does not diagnose. Not a medical device."""
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emgtwitch",
+        description="Detect, count and compare muscle twitches (fasciculations) in surface EMG.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"emgtwitch {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        if name == command:
+            import_module(f"emgtwitch.cli.{name}").configure(sub)
+    return parser
+
+
+def _complain(message: object, debug: bool) -> None:
+    if debug:
+        raise  # noqa: PLE0704  called only from an except block
+    print(f"emgtwitch: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0, 1 for a failure, 2 for bad input."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in words if not word.startswith("-")), None)
+    arguments = _parser(command).parse_args(words)
+    warnings.showwarning = lambda message, *_, **__: print(
+        f"emgtwitch: warning: {message}", file=sys.stderr
+    )
+    run = import_module(f"emgtwitch.cli.{arguments.command}").run
+    try:
+        return int(run(arguments))
+    except InputError as error:
+        _complain(error, arguments.debug)
+        return 2
+    except KeyboardInterrupt:
+        _complain("interrupted; what was already written is complete", arguments.debug)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        _complain(f"{type(error).__name__}: {error} (use --debug to see where)", arguments.debug)
+        return 1
