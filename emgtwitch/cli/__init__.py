@@ -51,7 +51,7 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
 
 def _complain(message: object, debug: bool) -> None:
     if debug:
-        raise  # noqa: PLE0704  called only from an except block
+        raise
     print(f"emgtwitch: {' '.join(str(message).split())}", file=sys.stderr)
 
 
