@@ -9,7 +9,7 @@ from scipy import signal as sps
 
 from emgtwitch.event_table import Event
 from emgtwitch.simulation.activity import longest, spread, times_in
-from emgtwitch.simulation.background import mains
+from emgtwitch.simulation.background import hum
 from emgtwitch.simulation.scenario import Scenario
 
 Disturbance = tuple[np.ndarray, list[Event]]
@@ -116,7 +116,7 @@ def lift_offs(
     for start, duration, hits in zip(starts, durations, affected, strict=True):
         first, length = round(start * sfreq), round(duration * sfreq)
         size = scenario.lift_off_uv * rng.lognormal(0, 0.3)
-        off = mains(rng, scenario, size, np.arange(length) / sfreq)
+        off = hum(rng, scenario, size, np.arange(length) / sfreq)
         drift = sps.sosfilt(wander, rng.standard_normal(length))
         channel = int(np.flatnonzero(hits)[0])
         skin[channel, first : first + length] += off[channel]

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import fft
 
+from emgtwitch.event_table import Event
 from emgtwitch.simulation.potentials import band_gain
 from emgtwitch.simulation.scenario import Scenario
 
@@ -31,11 +32,11 @@ def noise_level(rng: np.random.Generator, scenario: Scenario, times_s: np.ndarra
 
 
 def electrode_noise(
-    rng: np.random.Generator, scenario: Scenario, noise_uv: float, n_samples: int, sfreq: float
+    rng: np.random.Generator, scenario: Scenario, n_samples: int, sfreq: float
 ) -> np.ndarray:
-    """Return white plus 1/f noise through the front end, (n_samples,) µV, of nominal level.
+    """Return white plus 1/f noise through the front end, (n_samples,).
 
-    Its rms in the band of `emgtwitch.simulation.potentials.band_hz` is `noise_uv`.
+    Its rms in the band of `emgtwitch.simulation.potentials.band_hz` is 1.
     """
     n = fft.next_fast_len(n_samples, real=True)
     frequency = fft.rfftfreq(n, 1 / sfreq)
@@ -46,7 +47,7 @@ def electrode_noise(
     in_band = np.sqrt(np.mean((gain * band_gain(frequency, sfreq)) ** 2))
     white = fft.rfft(rng.standard_normal(n))
     shaped = fft.irfft(white * gain, n)[:n_samples]
-    return np.asarray(shaped * (noise_uv / in_band))
+    return np.asarray(shaped / in_band)
 
 
 def band_rms(signal_uv: np.ndarray, sfreq: float) -> np.ndarray:
@@ -58,9 +59,16 @@ def band_rms(signal_uv: np.ndarray, sfreq: float) -> np.ndarray:
 
 
 def mains(
+    rng: np.random.Generator, scenario: Scenario, n_samples: int, sfreq: float
+) -> tuple[np.ndarray, list[Event]]:
+    """Return mains hum, (n_channels, n_samples) µV; it has no rows in the event table."""
+    return hum(rng, scenario, scenario.mains_uv, np.arange(n_samples) / sfreq), []
+
+
+def hum(
     rng: np.random.Generator, scenario: Scenario, amplitude_uv: float, times_s: np.ndarray
 ) -> np.ndarray:
-    """Return mains hum, (n_channels, n_samples) µV.
+    """Return mains hum of this amplitude, (n_channels, n_samples) µV.
 
     The fundamental and the 3rd, 5th and 7th harmonic share one phase, whose frequency swings
     within `mains_drift_hz`; each channel has its own harmonics and a slowly changing amplitude.
@@ -70,7 +78,7 @@ def mains(
     start = rng.uniform(0, 2 * np.pi)
     phase = scenario.mains_hz * times_s
     phase += scenario.mains_drift_hz / swing * np.sin(swing * times_s + start)
-    hum = np.zeros((n_channels, times_s.size))
+    recorded = np.zeros((n_channels, times_s.size))
     for channel in range(n_channels):
         slow = 2 * np.pi / rng.uniform(20, 60)
         swell = amplitude_uv * (1 + 0.25 * np.sin(slow * times_s + rng.uniform(0, 2 * np.pi)))
@@ -79,16 +87,19 @@ def mains(
                 break
             part = share if harmonic == 1 else share * rng.uniform(0.3, 1)
             angle = 2 * np.pi * (harmonic * phase + rng.random())
-            hum[channel] += part * np.sin(angle) * swell
-    return hum
+            recorded[channel] += part * np.sin(angle) * swell
+    return recorded
 
 
-def heart(rng: np.random.Generator, scenario: Scenario, times_s: np.ndarray) -> np.ndarray:
-    """Return the ECG at the skin, (n_channels, n_samples) µV, simultaneous on all channels.
+def heart(
+    rng: np.random.Generator, scenario: Scenario, n_samples: int, sfreq: float
+) -> tuple[np.ndarray, list[Event]]:
+    """Return the ECG, (n_channels, n_samples) µV, on all channels at once; it has no rows.
 
     P, QRS and T are Gaussian waves; 60-100 beats per minute (detection facts, 2.4), breathing
     and chance vary the interval by some per cent; channels see it in different sizes.
     """
+    times_s = np.arange(n_samples) / sfreq
     mean_s = 60 / rng.uniform(60, 100)
     n = int(times_s[-1] / mean_s * 1.2) + 2
     breathing = 0.03 * np.sin(2 * np.pi * np.arange(n) * mean_s / 4)
@@ -106,4 +117,4 @@ def heart(rng: np.random.Generator, scenario: Scenario, times_s: np.ndarray) -> 
     ):
         wave += height * np.exp(-(((since - centre) / width) ** 2) / 2)
     sizes = scenario.ecg_uv * rng.uniform(0.5, 1, (len(scenario.ch_names), 1))
-    return np.asarray(sizes * wave)
+    return scenario.front_end.couple(sizes * wave, sfreq), []

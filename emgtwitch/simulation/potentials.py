@@ -26,7 +26,7 @@ def skin_potentials(rng: np.random.Generator, n_units: int) -> np.ndarray:
     """Return potentials at the skin in arbitrary scale, (n_units, 128) float64 at 4 kHz.
 
     Each unit has 40 fibres in a territory of 3 mm radius at 8-24 mm depth, end-plates dispersed
-    over some 15 mm at 15-40 mm from the electrodes, and conducts at about 4 m/s; the poles stop
+    over some 15 mm at 15-40 mm to either side, and conducts at about 4 m/s; the poles stop
     one by one at the dispersed tendon ends, so the end effect is there too. The distances are
     effective ones in an isotropic half-space. This is the fibre model of the prototype
     benchmark (median duration 13 ms at 15 % of the peak, median frequency 85 Hz); the spreads
@@ -40,7 +40,8 @@ def skin_potentials(rng: np.random.Generator, n_units: int) -> np.ndarray:
     across2 = (lateral + radius * np.cos(angle)) ** 2
     across2 += np.maximum(depth + radius * np.sin(angle), 0.004) ** 2
     velocity = np.clip(rng.normal(4.0, 0.3, (n_units, 1)), 3.0, 5.0) + rng.normal(0, 0.1, shape)
-    end_plate = -rng.uniform(0.015, 0.040, (n_units, 1)) + rng.normal(0, 0.004, shape)
+    side = rng.choice((-1, 1), (n_units, 1))
+    end_plate = side * rng.uniform(0.015, 0.040, (n_units, 1)) + rng.normal(0, 0.004, shape)
     times = np.arange(_MODEL_SAMPLES) / _MODEL_HZ
     travelled = velocity[..., None, None] * times[:, None] - _POLE_LAG_M  # unit, fibre, time, pole
     potentials = np.zeros((n_units, _MODEL_SAMPLES))

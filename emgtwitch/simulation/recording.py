@@ -1,5 +1,6 @@
 """One simulated recording: motor units, background and nuisances through one front end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,11 +24,27 @@ CLEAR_S = {
     "pop": 0.25,
 }
 EDGE_CLEAR_S = 0.1
-# Each has a random stream of its own, in this order: append, never insert.
-INGREDIENTS = (
-    "shapes", "firings", "crosstalk", "noise", "level", "mains", "heart", "contractions",
-    "cramps", "motion", "pops", "glitches", "lift_offs", "gaps", "overloads",
-)  # fmt: skip
+Ingredient = Callable[[np.random.Generator, Scenario, int, float], tuple[np.ndarray, list[Event]]]
+# name of the random stream: what makes it, and the field that switches it on
+MUSCLE_ACTIVITY: dict[str, tuple[Ingredient, str]] = {
+    "contractions": (activity.contractions, "contractions_per_min"),
+    "cramps": (activity.cramps, "cramps"),
+}
+DISTURBANCES: dict[str, tuple[Ingredient, str]] = {
+    "mains": (background.mains, "mains_uv"),
+    "heart": (background.heart, "ecg_uv"),
+    "motion": (artifacts.motion, "motion_per_min"),
+    "pops": (artifacts.pops, "pops_per_min"),
+    "glitches": (artifacts.glitches, "glitches_per_min"),
+    "lift_offs": (artifacts.lift_offs, "lift_offs_per_min"),
+    "overloads": (artifacts.overloads, "overloads_per_min"),
+}
+# Each ingredient has a random stream of its own. The order fixes which: append, never insert.
+STREAMS = (
+    *("shapes", "firings", "crosstalk", "noise", "level", "gaps"),
+    *MUSCLE_ACTIVITY,
+    *DISTURBANCES,
+)
 
 
 @dataclass(frozen=True)
@@ -94,29 +111,21 @@ def _clear(times_s: np.ndarray, rows: list[Event], seconds: float) -> np.ndarray
     return clear
 
 
-def _twitch_rows(
-    firings: Firings, potentials: Potentials, channel: str, noise_uv: np.ndarray, first_burst: int
-) -> list[Event]:
-    """Return a row per firing; `noise_uv` is the local noise rms at each."""
-    _, index, size = np.unique(firings.group, return_inverse=True, return_counts=True)
-    shared = size > 1
-    burst = np.where(shared, first_burst + np.cumsum(shared) - 1, -1)[index]
-    unit = firings.unit
-    onset = firings.times_s + (potentials.onset_s - potentials.peak_s)[unit]
-    columns = zip(
-        onset.tolist(),
-        (potentials.end_s - potentials.onset_s)[unit].tolist(),
-        firings.times_s.tolist(),
-        potentials.amplitude_uv[unit].tolist(),
-        (potentials.amplitude_uv[unit] / noise_uv).tolist(),
-        unit.tolist(),
-        burst.tolist(),
-        strict=True,
+def _noise(
+    streams: dict[str, np.random.Generator], scenario: Scenario, n_samples: int, sfreq: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the electrode noise and its local rms in the band, both (n_channels, n_samples)."""
+    n_channels = len(scenario.ch_names)
+    nominal = np.array(scenario.per_channel("noise_uv"))[:, None]
+    times = np.arange(n_samples) / sfreq
+    level = nominal * np.array(
+        [background.noise_level(rng, scenario, times) for rng in streams["level"].spawn(n_channels)]
     )
-    return [
-        Event(onset, duration, FASCICULATION, channel, peak, amplitude, snr, unit, burst)
-        for onset, duration, peak, amplitude, snr, unit, burst in columns
+    unit = [
+        background.electrode_noise(rng, scenario, n_samples, sfreq)
+        for rng in streams["noise"].spawn(n_channels)
     ]
+    return level * np.array(unit), level
 
 
 def _saturation_rows(clipped: np.ndarray, channel: str, sfreq: float) -> list[Event]:
@@ -128,6 +137,74 @@ def _saturation_rows(clipped: np.ndarray, channel: str, sfreq: float) -> list[Ev
     return [
         Event(part[0] / sfreq, (part[-1] - part[0] + 1) / sfreq, "saturation", channel)
         for part in stretches
+    ]
+
+
+@dataclass(frozen=True)
+class _Muscle:
+    """The twitching units of one channel's muscle: their shapes, firings and signal."""
+
+    potentials: Potentials
+    firings: Firings
+    signal_uv: np.ndarray
+
+
+def _twitching(
+    shape_rng: np.random.Generator,
+    firing_rng: np.random.Generator,
+    scenario: Scenario,
+    channel: int,
+    nuisances: list[Event],
+    n_samples: int,
+    sfreq: float,
+) -> _Muscle:
+    """Return the twitches of one muscle; bursts too near to a nuisance are left out whole."""
+    sizes = _sizes(shape_rng, scenario, scenario.per_channel("amplitude_uv")[channel])
+    potentials = recorded_potentials(shape_rng, sizes, scenario.front_end, sfreq)
+    firings = twitch_firings(
+        firing_rng,
+        n_samples / sfreq,
+        scenario.per_channel("rate_per_min")[channel],
+        scenario.units,
+        scenario.process,
+        scenario.doublet_share,
+        scenario.f_wave_share,
+        scenario.drift_log_sd,
+    )
+    clear = _clear(firings.times_s, nuisances, n_samples / sfreq)
+    firings = firings.keep(~np.isin(firings.group, firings.group[~clear]))
+    signal = np.zeros(n_samples)
+    for unit in range(scenario.units):
+        peaks = firings.times_s[firings.unit == unit]
+        signal += potentials.train(unit, peaks, sfreq, n_samples)
+    return _Muscle(potentials, firings, signal)
+
+
+def _twitch_rows(
+    muscle: _Muscle, channel: str, noise_uv: np.ndarray, first_burst: int
+) -> list[Event]:
+    """Return a row per firing; `noise_uv` is the local noise rms at each."""
+    firings, potentials = muscle.firings, muscle.potentials
+    _, index, size = np.unique(firings.group, return_inverse=True, return_counts=True)
+    shared = size > 1
+    burst = np.where(shared, first_burst + np.cumsum(shared) - 1, -1)[index]
+    unit = firings.unit
+    amplitude = potentials.amplitude_uv[unit]
+    snr = np.divide(amplitude, noise_uv, where=noise_uv > 0, out=np.full(unit.size, np.inf))
+    onset = firings.times_s + (potentials.onset_s - potentials.peak_s)[unit]
+    columns = zip(
+        onset.tolist(),
+        (potentials.end_s - potentials.onset_s)[unit].tolist(),
+        firings.times_s.tolist(),
+        amplitude.tolist(),
+        snr.tolist(),
+        unit.tolist(),
+        burst.tolist(),
+        strict=True,
+    )
+    return [
+        Event(onset, duration, FASCICULATION, channel, peak, amplitude, snr, unit, burst)
+        for onset, duration, peak, amplitude, snr, unit, burst in columns
     ]
 
 
@@ -148,117 +225,73 @@ def simulate_recording(scenario: Scenario, seed: int) -> Simulated:
         not change another.
     """
     names = scenario.ch_names
-    n_channels = len(names)
     n_samples = round(scenario.minutes * 60 * scenario.sfreq)
     clock = 1 + scenario.clock_error_ppm * 1e-6
     sfreq = scenario.sfreq * clock  # what the converter really does; the file says otherwise
-    seconds = n_samples / sfreq
-    times = np.arange(n_samples) / sfreq
-    streams = {
-        name: np.random.default_rng(seed_sequence)
-        for name, seed_sequence in zip(
-            INGREDIENTS, np.random.SeedSequence(seed).spawn(len(INGREDIENTS)), strict=True
-        )
-    }
+    seeds = np.random.SeedSequence(seed).spawn(len(STREAMS))
+    streams = dict(zip(STREAMS, map(np.random.default_rng, seeds), strict=True))
 
-    mixing = _mixing(streams["crosstalk"], scenario)
-    muscles = np.zeros((n_channels, n_samples))
-    rest = np.zeros((n_channels, n_samples))
-    rows: list[Event] = []
-    for per_minute, name in (
-        (scenario.contractions_per_min, "contractions"),
-        (scenario.cramps, "cramps"),
-    ):
-        if per_minute:
-            added, found = getattr(activity, name)(streams[name], scenario, n_samples, sfreq)
-            muscles += added
-            rows += found
-    for per_minute, name in (
-        (scenario.motion_per_min, "motion"),
-        (scenario.pops_per_min, "pops"),
-        (scenario.glitches_per_min, "glitches"),
-        (scenario.lift_offs_per_min, "lift_offs"),
-        (scenario.overloads_per_min, "overloads"),
-    ):
-        if per_minute:
-            added, found = getattr(artifacts, name)(streams[name], scenario, n_samples, sfreq)
-            rest += added
-            rows += found
+    def made(ingredients: dict[str, tuple[Ingredient, str]]) -> tuple[np.ndarray, list[Event]]:
+        """Return the sum of the signals that are switched on, and all their rows."""
+        total, rows = np.zeros((len(names), n_samples)), []
+        for name, (make, switch) in ingredients.items():
+            if getattr(scenario, switch):
+                signal, found = make(streams[name], scenario, n_samples, sfreq)
+                total += signal
+                rows += found
+        return total, rows
+
+    active_uv, active_rows = made(MUSCLE_ACTIVITY)
+    disturbing_uv, disturbing_rows = made(DISTURBANCES)
     lost, gap_rows = artifacts.gaps(streams["gaps"], scenario, n_samples, sfreq)
-    rows += gap_rows
-    if scenario.mains_uv:
-        rest += background.mains(streams["mains"], scenario, scenario.mains_uv, times)
-    if scenario.ecg_uv:
-        skin = background.heart(streams["heart"], scenario, times)
-        rest += scenario.front_end.couple(skin, sfreq)
+    noise_uv, level = _noise(streams, scenario, n_samples, sfreq)
+    mixing = _mixing(streams["crosstalk"], scenario)
 
-    noise = np.zeros((n_channels, n_samples))
-    twitches = np.zeros((n_channels, n_samples))
-    templates = []
-    template_peak = 0
-    twitch_rows: list[Event] = []
-    bursts = 0
-    per_channel = zip(
-        *(streams[name].spawn(n_channels) for name in ("noise", "level", "shapes", "firings")),
-        *(scenario.per_channel(name) for name in ("noise_uv", "amplitude_uv", "rate_per_min")),
-        strict=True,
-    )
-    for channel, ingredients in enumerate(per_channel):
-        noise_rng, level_rng, shape_rng, firing_rng, noise_uv, median_uv, rate = ingredients
-        level = background.noise_level(level_rng, scenario, times)
-        noise[channel] = level * background.electrode_noise(
-            noise_rng, scenario, noise_uv, n_samples, sfreq
+    muscles = []
+    shape_rngs, firing_rngs = (streams[name].spawn(len(names)) for name in ("shapes", "firings"))
+    for channel, name in enumerate(names):
+        seen = {names[source] for source in np.flatnonzero(mixing[channel])}
+        nuisances = [row for row in disturbing_rows + gap_rows if row.channel == name]
+        nuisances += [row for row in active_rows if row.channel in seen]
+        muscles.append(
+            _twitching(
+                shape_rngs[channel],
+                firing_rngs[channel],
+                scenario,
+                channel,
+                nuisances,
+                n_samples,
+                sfreq,
+            )
         )
-        sizes = _sizes(shape_rng, scenario, median_uv)
-        potentials = recorded_potentials(shape_rng, sizes, scenario.front_end, sfreq)
-        firings = twitch_firings(
-            firing_rng, seconds, rate, scenario.units, scenario.process,
-            scenario.doublet_share, scenario.f_wave_share, scenario.drift_log_sd,
-        )  # fmt: skip
-        heard = {names[source] for source in np.flatnonzero(mixing[channel])}
-        near = [
-            row
-            for row in rows
-            if row.channel == names[channel]
-            or (row.channel in heard and row.trial_type in ("contraction", "cramp"))
-        ]
-        clear = _clear(firings.times_s, near, seconds)
-        firings = firings.keep(~np.isin(firings.group, firings.group[~clear]))
-        for unit in range(scenario.units):
-            peaks = firings.times_s[firings.unit == unit]
-            twitches[channel] += potentials.train(unit, peaks, sfreq, n_samples)
-        local_uv = noise_uv * np.interp(firings.times_s, times, level)
-        with np.errstate(divide="ignore"):
-            found = _twitch_rows(firings, potentials, names[channel], local_uv, bursts)
-        bursts = max([bursts, *(row.burst + 1 for row in found)])
-        twitch_rows += found
-        template, template_peak = potentials.sampled(sfreq)
-        templates.append(template)
+    twitches_uv = np.array([muscle.signal_uv for muscle in muscles])
+    background_uv = noise_uv + disturbing_uv + mixing @ active_uv
+    signal_uv, clipped = scenario.front_end.convert(background_uv + mixing @ twitches_uv)
 
-    background_uv = noise + rest + mixing @ muscles
-    signal_uv, clipped = scenario.front_end.convert(background_uv + mixing @ twitches)
-    signal_uv = np.where(lost, np.nan, signal_uv)
-    rows = [row for row in rows if row.trial_type != "saturation"] + twitch_rows
-    for channel in range(n_channels):
+    rows = active_rows + gap_rows
+    rows += [row for row in disturbing_rows if row.trial_type != "saturation"]
+    for channel, muscle in enumerate(muscles):
         rows += _saturation_rows(clipped[channel] & ~lost, names[channel], sfreq)
-    # the times so far are true seconds; in the file, a sample is where the nominal rate puts it
-    rows = [
-        replace(
-            row,
-            onset=row.onset * clock,
-            duration=row.duration * clock,
-            peak_time=row.peak_time * clock,
-        )
-        for row in rows
-    ]
+        local_uv = level[channel, np.rint(muscle.firings.times_s * sfreq).astype(int)]
+        first_burst = 1 + max((row.burst for row in rows), default=-1)
+        rows += _twitch_rows(muscle, names[channel], local_uv, first_burst)
+    templates, template_peaks = zip(
+        *(muscle.potentials.sampled(sfreq) for muscle in muscles), strict=True
+    )
     return Simulated(
-        signal_uv=signal_uv,
+        signal_uv=np.where(lost, np.nan, signal_uv),
         sfreq=scenario.sfreq,
         ch_names=names,
-        truth=event_array(rows),
+        truth=event_array([_on_file_clock(row, clock) for row in rows]),
         background_uv=background_uv,
-        templates=tuple(templates),
-        template_peak=template_peak,
-        noise_rms_uv=background.band_rms(noise, sfreq),
+        templates=templates,
+        template_peak=template_peaks[0],
+        noise_rms_uv=background.band_rms(noise_uv, sfreq),
         lsb_uv=scenario.front_end.lsb_uv,
     )
+
+
+def _on_file_clock(row: Event, clock: float) -> Event:
+    """Return a row with its times as the file tells them: sample number over nominal rate."""
+    times = {name: getattr(row, name) * clock for name in ("onset", "duration", "peak_time")}
+    return replace(row, **times)
