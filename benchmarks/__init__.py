@@ -1,0 +1,1 @@
+"""Benchmarks of emgtwitch: accuracy, calibration, sensitivity, speed; against its peers."""

@@ -1,0 +1,183 @@
+"""Scores of every method on the simulated scenarios."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from benchmarks import ours, peers
+from benchmarks.tables import Task, markdown, number
+from emgtwitch.evaluation import Score, evaluate
+from emgtwitch.simulation import SCENARIOS, Simulated, simulate_recording
+
+SEEDS = (9001, 9002, 9003)  # from 9000 up no seed is used for tuning
+CLEAR_SNR = 8.0
+PER_HOUR = 6.0  # false alarms per channel-hour of noise, for every method that can be set
+QUICK = ("isolated", "small", "voluntary_interference", "all_nuisances")
+COMMON = (*QUICK, "busy", "motion")  # where the slow peers run too, with the first seed only
+SLOW_PEERS = [name for name, package in peers.PACKAGES.items() if package.slow]
+
+OURS = "**emgtwitch**"
+
+
+def _ours(recording: Simulated) -> np.ndarray:
+    names = list(recording.ch_names)
+    return ours.detect(recording.signal_uv, recording.sfreq, names, recording.lsb_uv, PER_HOUR)
+
+
+def _peer(name: str, recording: Simulated) -> np.ndarray:
+    names = list(recording.ch_names)
+    return peers.detect(name, recording.signal_uv, recording.sfreq, names, PER_HOUR)
+
+
+# Everything that is compared: name -> recording -> event table.
+METHODS: dict[str, Callable[[Simulated], np.ndarray]] = {
+    OURS: _ours,
+    **{name: partial(_peer, name) for name in (*peers.STATISTICS, *peers.PACKAGES)},
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The scores of a method: of twitches clearly above the noise, and of all."""
+
+    clear: Score
+    all: Score
+
+    def __add__(self, other: "Judged") -> "Judged":
+        """Pool the scores of two recordings."""
+        return Judged(self.clear + other.clear, self.all + other.all)
+
+
+NOTHING = Judged(Score(), Score())
+
+
+def judge(scenario: str, seed: int, methods: Iterable[str]) -> dict[str, Judged]:
+    """Return the scores of some methods on one recording."""
+    recording = simulate_recording(SCENARIOS[scenario], seed)
+    hours = recording.signal_uv.shape[1] / recording.sfreq / 3600
+    found = {method: METHODS[method](recording) for method in methods}
+    return {
+        method: Judged(
+            evaluate(table, recording.truth, hours=hours, min_snr=CLEAR_SNR).total,
+            evaluate(table, recording.truth, hours=hours).total,
+        )
+        for method, table in found.items()
+    }
+
+
+def tasks(scenarios: Sequence[str], seeds: Sequence[int], *, slow_peers: bool) -> list[Task]:
+    """Return the measurements to make; a slow peer is one of its own."""
+    fast = [name for name in METHODS if name not in SLOW_PEERS]
+    parts: list[Task] = [(judge, (name, seed, fast)) for name in scenarios for seed in seeds]
+    if slow_peers:
+        common = [name for name in scenarios if name in COMMON]
+        parts += [(judge, (name, seeds[0], [peer])) for name in common for peer in SLOW_PEERS]
+    return parts
+
+
+Results = dict[str, dict[str, Judged]]
+
+
+def pooled(parts: Sequence[Task], results: Sequence[Mapping[str, Judged]]) -> Results:
+    """Add up the seeds: scenario -> method -> scores."""
+    scores: Results = {}
+    for (_, (scenario, *_)), result in zip(parts, results, strict=True):
+        methods = scores.setdefault(scenario, {})
+        for method, judged in result.items():
+            methods[method] = methods.get(method, NOTHING) + judged
+    return scores
+
+
+def _found(results: Results) -> list[str]:
+    """Return the methods that ran, in the order of `METHODS`."""
+    ran = {method for methods in results.values() for method in methods}
+    return [method for method in METHODS if method in ran]
+
+
+def full_table(results: Results) -> str:
+    """Return every number: a row for each scenario and method."""
+    header = [
+        "scenario",
+        "method",
+        f"recall, snr ≥ {CLEAR_SNR:g}",
+        "recall",
+        "precision",
+        f"F1, snr ≥ {CLEAR_SNR:g}",
+        "F1",
+        "false/h",
+        "false/min in activity",
+        "timing ms",
+    ]
+    return markdown(
+        header,
+        [
+            [
+                scenario,
+                method,
+                number(judged.clear.recall, ".3f"),
+                number(judged.all.recall, ".3f"),
+                number(judged.all.precision, ".3f"),
+                number(judged.clear.f1, ".3f"),
+                number(judged.all.f1, ".3f"),
+                number(judged.all.false_alarms_per_hour, ".1f"),
+                number(judged.all.false_alarms_per_minute("contraction", "cramp"), ".2f"),
+                number(1000 * judged.all.median_timing_error_s, ".1f"),
+            ]
+            for scenario in results
+            for method, judged in (
+                (method, results[scenario][method])
+                for method in METHODS
+                if method in results[scenario]
+            )
+        ],
+    )
+
+
+def _has_twitches(judged: Judged) -> bool:
+    return judged.all.true_positives + judged.all.missed > 0
+
+
+def f1_table(results: Results) -> str:
+    """Return F1 over all twitches: scenarios down, methods across."""
+    methods = _found(results)
+    rows = [
+        [
+            scenario,
+            *(
+                number(judged[method].all.f1, ".2f") if method in judged else "–"
+                for method in methods
+            ),
+        ]
+        for scenario, judged in results.items()
+        if _has_twitches(judged[OURS])
+    ]
+    return markdown(["scenario", *methods], rows)
+
+
+def summary_table(results: Results) -> str:
+    """Return the mean of each method over the scenarios with twitches."""
+
+    def mean(method: str, scenarios: Iterable[str], clear: bool) -> float:
+        judged = [
+            results[name][method]
+            for name in scenarios
+            if name in results and _has_twitches(results[name][OURS])
+        ]
+        return float(np.mean([(part.clear if clear else part.all).f1 for part in judged]))
+
+    rows = []
+    for method in _found(results):
+        everywhere = all(method in judged for judged in results.values())
+        wide = [mean(method, results, clear) if everywhere else np.nan for clear in (True, False)]
+        common = [mean(method, COMMON, clear) for clear in (True, False)]
+        rows.append([method, *(number(value, ".3f") for value in (*wide, *common))])
+    n_wide = sum(_has_twitches(judged[OURS]) for judged in results.values())
+    n_common = sum(name in results for name in COMMON)
+    header = [
+        f"F1, {which}, {n} scenarios"
+        for n in (n_wide, n_common)
+        for which in (f"snr ≥ {CLEAR_SNR:g}", "all")
+    ]
+    return markdown(["method", *header], rows)
