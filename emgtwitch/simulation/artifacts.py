@@ -74,9 +74,9 @@ def pops(rng: np.random.Generator, scenario: Scenario, n_samples: int, sfreq: fl
         first = int(np.ceil(start * sfreq))
         decay_s = rng.uniform(0.1, 1.0)
         size = rng.choice((-1, 1)) * scenario.pop_uv * rng.lognormal(0, 0.5)
-        since = np.arange(n_samples - first) / sfreq
         channel = int(np.flatnonzero(hits)[0])
-        skin[channel, first:] += size * np.exp(-since / decay_s)
+        decaying = skin[channel, first : first + int(20 * decay_s * sfreq)]
+        decaying += size * np.exp(-np.arange(decaying.size) / (decay_s * sfreq))
         if scenario.front_end.highpass_hz:
             decay_s = min(decay_s, 1 / (2 * np.pi * scenario.front_end.highpass_hz))
         rows.append(Event(start, 3 * decay_s, "artifact", names[channel], reason="pop"))
@@ -143,8 +143,9 @@ def overloads(
         limit_uv = 2 ** ((front_end.bits or 0) - 1) * (front_end.lsb_uv or 0.0)
         size = rng.choice((-1, 1)) * limit_uv * rng.uniform(1.1, 1.5)
         channel = int(np.flatnonzero(hits)[0])
-        since = (np.arange(n_samples - first) - length) / sfreq
-        recorded[channel, first:] += size * np.exp(-np.maximum(since, 0) / OVERLOAD_RECOVERY_S)
+        driven = recorded[channel, first : first + length + int(20 * OVERLOAD_RECOVERY_S * sfreq)]
+        since = np.maximum(np.arange(driven.size) - length, 0) / sfreq
+        driven += size * np.exp(-since / OVERLOAD_RECOVERY_S)
         duration += 5 * OVERLOAD_RECOVERY_S
         rows.append(Event(start, duration, "saturation", names[channel]))
     return recorded, rows

@@ -208,7 +208,14 @@ def _twitch_rows(
     ]
 
 
-def simulate_recording(scenario: Scenario, seed: int) -> Simulated:
+def steps(scenario: Scenario) -> int:
+    """Return how often `simulate_recording` calls `on_step`."""
+    return len(MUSCLE_ACTIVITY) + len(DISTURBANCES) + len(scenario.ch_names)
+
+
+def simulate_recording(
+    scenario: Scenario, seed: int, on_step: Callable[[], object] = lambda: None
+) -> Simulated:
     """Simulate a recording; the same scenario and seed give the same bytes.
 
     Twitches keep at least 0.5 s clear of contractions, cramps, motion, lift-off, gaps and
@@ -223,6 +230,8 @@ def simulate_recording(scenario: Scenario, seed: int) -> Simulated:
     seed
         Start of all random streams. Each ingredient has its own, so that switching one on does
         not change another.
+    on_step
+        Called after each of the `steps` of the work, to show how far it is.
     """
     names = scenario.ch_names
     n_samples = round(scenario.minutes * 60 * scenario.sfreq)
@@ -239,6 +248,7 @@ def simulate_recording(scenario: Scenario, seed: int) -> Simulated:
                 signal, found = make(streams[name], scenario, n_samples, sfreq)
                 total += signal
                 rows += found
+            on_step()
         return total, rows
 
     active_uv, active_rows = made(MUSCLE_ACTIVITY)
@@ -264,6 +274,7 @@ def simulate_recording(scenario: Scenario, seed: int) -> Simulated:
                 sfreq,
             )
         )
+        on_step()
     twitches_uv = np.array([muscle.signal_uv for muscle in muscles])
     background_uv = noise_uv + disturbing_uv + mixing @ active_uv
     signal_uv, clipped = scenario.front_end.convert(background_uv + mixing @ twitches_uv)

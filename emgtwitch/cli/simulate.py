@@ -1,0 +1,140 @@
+"""``emgtwitch simulate``: recordings, or a whole study, with known truth."""
+
+import argparse
+from pathlib import Path
+
+from emgtwitch.errors import InputError
+
+_MAX_SAMPLES = 20_000_000  # about 2 GB of memory
+_EPILOG = """\
+examples:
+  emgtwitch simulate recording calves.bdf         5 minutes, 12 twitches a minute on each side
+  emgtwitch simulate study my_study               an EMG-BIDS study of 8 recordings"""
+_RECORDING_EPILOG = """\
+The truth, every twitch and every disturbance, is written beside OUT.bdf as <name>_truth.tsv.
+The same arguments and seed give the same files.
+
+scenarios:
+{scenarios}
+
+examples:
+  emgtwitch simulate recording calves.bdf
+  emgtwitch simulate recording hard.bdf --scenario all_nuisances --seed 7
+  emgtwitch simulate recording quiet.bdf --rate 0 --minutes 30
+  emgtwitch simulate recording leg.bdf --channels GM_L SOL_L TA_L --sfreq 2000"""
+_STUDY_EPILOG = """\
+One simulated person, left and right calf, 8 recordings of 3 minutes over four months, with a
+treatment in between: an EMG-BIDS data set, the truth under derivatives/truth. DIR must be new,
+empty, or an earlier simulated study, which is then written anew.
+
+examples:
+  emgtwitch simulate study my_study
+  emgtwitch simulate study sample_data --seed 2026     the study that comes with emgtwitch"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from emgtwitch.simulation import SCENARIOS
+
+    parser.epilog = _EPILOG
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    names = list(SCENARIOS)
+    columns = [names[start : start + 4] for start in range(0, len(names), 4)]
+    recording = kinds.add_parser(
+        "recording",
+        help="one recording as BDF+ and its truth",
+        description="Simulate one recording with known truth.",
+        epilog=_RECORDING_EPILOG.format(
+            scenarios="\n".join(
+                "  " + "".join(f"{name:<23}" for name in row).rstrip() for row in columns
+            )
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    recording.add_argument("output", metavar="OUT.bdf", type=Path, help="file to write")
+    recording.add_argument(
+        "--scenario",
+        metavar="NAME",
+        choices=names,
+        default="isolated",
+        help="what to simulate (default: isolated); the names are listed below",
+    )
+    recording.add_argument("--minutes", metavar="M", type=float, help="length (default: 5)")
+    recording.add_argument("--sfreq", metavar="HZ", type=float, help="samples per second")
+    recording.add_argument("--channels", metavar="NAME", nargs="+", help="names of the channels")
+    recording.add_argument(
+        "--rate", metavar="PER_MIN", type=float, help="twitches per minute and channel; 0: none"
+    )
+    study = kinds.add_parser(
+        "study",
+        help="a study of one person over four months, as EMG-BIDS",
+        description="Simulate a study with known truth.",
+        epilog=_STUDY_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    study.add_argument("output", metavar="DIR", type=Path, help="folder to write")
+    for kind, default in ((recording, 1), (study, 2026)):
+        kind.add_argument(
+            "--seed", metavar="N", type=int, default=default, help=f"(default: {default})"
+        )
+        kind.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate, write, and say what was written."""
+    if arguments.seed < 0:
+        raise InputError(f"--seed {arguments.seed}: must not be negative")
+    return _study(arguments) if arguments.kind == "study" else _recording(arguments)
+
+
+def _recording(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from tqdm import tqdm
+
+    from emgtwitch.event_table import is_twitch
+    from emgtwitch.simulation import SCENARIOS, simulate_recording
+    from emgtwitch.simulation.files import truth_path, write_simulated, write_truth
+    from emgtwitch.simulation.recording import steps
+
+    output, truth = arguments.output, truth_path(arguments.output)
+    if output.suffix != ".bdf":
+        raise InputError(f"{output}: the name must end in .bdf")
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}")
+    if output.exists() and not truth.exists():
+        raise InputError(f"{output} is there and was not simulated; choose another name")
+    given = {
+        "minutes": arguments.minutes,
+        "sfreq": arguments.sfreq,
+        "ch_names": arguments.channels and tuple(arguments.channels),
+        "rate_per_min": arguments.rate,
+    }
+    scenario = replace(
+        SCENARIOS[arguments.scenario],
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    n_samples = scenario.minutes * 60 * scenario.sfreq * len(scenario.ch_names)
+    if n_samples > _MAX_SAMPLES:
+        longest = scenario.minutes * _MAX_SAMPLES / n_samples
+        raise InputError(f"{scenario.minutes:g} minutes do not fit: at most {longest:.0f}")
+    with tqdm(total=steps(scenario), desc="simulating", delay=2, disable=None, leave=False) as bar:
+        simulated = simulate_recording(scenario, arguments.seed, on_step=bar.update)
+    write_simulated(output, simulated)
+    write_truth(truth, simulated, scenario, arguments.seed)
+    twitches = int(is_twitch(simulated.truth).sum())
+    print(
+        f"{output}: {scenario.minutes:g} min of {', '.join(scenario.ch_names)} at "
+        f"{scenario.sfreq:g} Hz, {twitches} twitches, truth in {truth}"
+    )
+    return 0
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from emgtwitch.simulation.study import write_study
+
+    recordings = write_study(arguments.output, arguments.seed)
+    print(f"{arguments.output}: {len(recordings)} recordings, truth in derivatives/truth")
+    return 0
