@@ -49,12 +49,14 @@ FAULTS = """\
 They are made for bursts of voluntary activity, not for twitches, and none of them rejects
 anything. Beyond that, each of these can be reproduced with the versions above:
 
-- NeuroKit2: the default threshold is a tenth of the standard deviation of the whole amplitude; the
-  envelope of plain noise lies above it, and the recording is then one long activation. The minimum
-  duration is documented in seconds and used in samples. A Python loop visits every sample.
+- NeuroKit2: the default threshold is a tenth of the standard deviation of the whole amplitude. The
+  envelope of plain noise lies above it throughout, and an activation without rest before it is
+  dropped. The minimum duration is documented in seconds and used in samples. A Python loop
+  visits every sample.
 - BioSPPy: `emg.emg` sets its threshold from mean and standard deviation of the whole recording, so
   that one contraction hides every twitch. It high-passes at 100 Hz, where much of a calf potential
-  is lost. `peakutils` is needed and not declared.
+  is lost, and fails at sampling rates up to 200 Hz (counted as finding nothing). `peakutils` is
+  needed and not declared.
 - MAD threshold: where the converter's step exceeds the noise, the median absolute deviation says
   nothing about the noise any more.
 - TKEO weighs high frequencies, of which a calf potential has few.

@@ -111,9 +111,11 @@ def _active(crossings: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def biosppy_emg(signal_uv: np.ndarray, sfreq: float) -> np.ndarray:
-    """BioSPPy ``emg.emg`` with its defaults."""
+    """BioSPPy ``emg.emg`` with its defaults; up to 200 Hz it fails, so it finds nothing."""
     from biosppy.signals.emg import emg
 
+    if sfreq <= 200:
+        return np.zeros(0, dtype=int)
     _, filtered, onsets = emg(signal_uv, sampling_rate=sfreq, show=False)
     return _largest(filtered, *_active(onsets, len(filtered)))
 
