@@ -1,0 +1,1 @@
+"""The streaming detector of fasciculations, its stages, and what it returns."""

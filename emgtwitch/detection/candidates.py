@@ -1,0 +1,156 @@
+"""Candidates: maxima of the statistic, and what is measured on each of them.
+
+Amplitude, peak time and shape come from the cleaned signal passed through a symmetric (zero-phase)
+band-pass: a causal filter turns many artefacts into look-alikes of a motor unit potential
+(Jahanmiri-Nezhad et al. 2015, J NeuroEng Rehabil 12:5).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+from scipy.signal import sosfreqz
+
+DEAD_TIME_S = 0.025  # of two maxima closer than this, only the greater is a candidate
+KERNEL_S = 0.1  # half length of the zero-phase band-pass
+SHOWN_S = 0.035  # of the zero-phase waveform, before and after the maximum
+PEAK_S = 0.012  # the main peak is this near to the maximum of the statistic
+REACH_S = 0.02  # a potential reaches this far from its main peak
+EDGE_SHARE = 0.15  # of the peak: where a potential begins and ends
+SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A maximum of the statistic, and what is found out about it, in the order of the fields."""
+
+    channel: int
+    time_s: float
+    score: float
+    noise_sd: float
+    peak_s: float = np.nan
+    amplitude_uv: float = np.nan
+    onset_s: float = np.nan
+    offset_s: float = np.nan
+    slow_uv: float = np.nan
+    jump_share: float = np.nan
+    shape: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    reason: str = ""
+    unit: int = -1
+
+    @property
+    def snr(self) -> float:
+        """Peak to peak over the noise."""
+        return self.amplitude_uv / self.noise_sd
+
+
+def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return channels and positions of the maxima of ``(n_channels, n)`` above a threshold.
+
+    A maximum is the first of the greatest values within `reach` positions to either side;
+    positions nearer than `reach` to the ends are not looked at.
+    """
+    inner = score[:, reach:-reach]
+    if not (inner >= threshold).any():
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    greatest = maximum_filter1d(score, 2 * reach + 1, axis=1)[:, reach:-reach]
+    channels, positions = np.nonzero((inner >= threshold) & (inner == greatest))
+    first = [
+        not (score[c, p : p + reach] == score[c, p + reach]).any()
+        for c, p in zip(channels, positions, strict=True)
+    ]
+    return channels[first], positions[first] + reach
+
+
+class Ruler:
+    """Measures candidates in the cleaned signal at one sampling frequency."""
+
+    def __init__(self, sos: np.ndarray, sfreq: float) -> None:
+        self._sfreq = sfreq
+        half, self._shown = round(KERNEL_S * sfreq), round(SHOWN_S * sfreq)
+        self.reach = half + self._shown
+        """Samples of signal needed to each side of a candidate."""
+        kernel = _zero_phase_kernel(sos, sfreq, half)
+        shift = np.arange(2 * self._shown + 1)
+        self._filter = np.zeros((2 * self.reach + 1, len(shift)))
+        for column in shift:
+            self._filter[column : column + 2 * half + 1, column] = kernel
+        # Comparisons of shapes need no more than 1 kHz.
+        self._shape_at = np.arange(-SHAPE_S, SHAPE_S + 1e-9, max(1e-3, 1 / sfreq))
+
+    def measure(self, candidate: Candidate, clean: np.ndarray, first_s: float) -> None:
+        """Fill in the measurements of a candidate.
+
+        Parameters
+        ----------
+        candidate
+            To be completed.
+        clean
+            ``(2 * reach + 1,)`` µV around the maximum, unfiltered.
+        first_s
+            Time of the first of these samples.
+        """
+        wave = clean @ self._filter
+        size = np.abs(wave)
+        middle, near = self._shown, round(PEAK_S * self._sfreq)
+        peak = middle - near + int(np.argmax(size[middle - near : middle + near + 1]))
+        far = round(REACH_S * self._sfreq)
+        start = max(peak - far, 0)
+        around = wave[start : peak + far + 1]
+        start_s = first_s + (self.reach - self._shown) / self._sfreq
+        candidate.peak_s = start_s + (peak + _vertex(size, peak)) / self._sfreq
+        candidate.amplitude_uv = float(np.ptp(around))
+        edge = max(EDGE_SHARE * size[peak], min(2.5 * candidate.noise_sd, 0.5 * size[peak]))
+        inside = np.flatnonzero(np.abs(around) >= edge)
+        candidate.onset_s = start_s + (start + int(inside[0])) / self._sfreq
+        candidate.offset_s = start_s + (start + int(inside[-1])) / self._sfreq
+        candidate.slow_uv = self._slow(clean)
+        candidate.jump_share = float(np.abs(np.diff(around)).max() / candidate.amplitude_uv)
+        at = peak + _vertex(size, peak) + self._shape_at * self._sfreq
+        candidate.shape = np.interp(at, np.arange(len(wave)), wave)
+
+    def _slow(self, clean: np.ndarray) -> float:
+        """Return the swing of 20-ms means before and after the potential, µV."""
+        n = round(0.02 * self._sfreq)
+        count = (self.reach - round(0.02 * self._sfreq)) // n
+        before = clean[: count * n].reshape(count, n).mean(axis=1)
+        after = clean[-count * n :].reshape(count, n).mean(axis=1)
+        return float(np.ptp(np.concatenate([before, after])))
+
+
+def _zero_phase_kernel(sos: np.ndarray, sfreq: float, half: int) -> np.ndarray:
+    """Return the symmetric impulse response with the magnitude of a causal filter."""
+    n = 8 * half
+    _, response = sosfreqz(sos, worN=np.linspace(0, sfreq / 2, n // 2 + 1), fs=sfreq)
+    impulse = np.fft.irfft(np.abs(response), n)
+    kernel = np.concatenate([impulse[-half:], impulse[: half + 1]])
+    taper = np.hanning(2 * half + 3)[1:-1]
+    kernel *= np.minimum(1.0, 2 * taper)
+    return kernel - taper * (kernel.sum() / taper.sum())  # a constant must give nothing
+
+
+def _vertex(size: np.ndarray, peak: int) -> float:
+    """Return where the parabola through a maximum and its neighbours peaks, in samples."""
+    if not 0 < peak < len(size) - 1:
+        return 0.0
+    left, top, right = size[peak - 1 : peak + 2].tolist()
+    bend = left - 2 * top + right
+    return 0.5 * (left - right) / bend if bend < 0 else 0.0
+
+
+def likeness(shape: np.ndarray, others: np.ndarray, *, sized: bool = True) -> np.ndarray:
+    """Return how alike a waveform is to each of ``(n, n_shape)`` others, from -1 to 1.
+
+    The cosine at the best of three alignments; if `sized`, less where one is more than half
+    again as large as the other: another size is another potential.
+    """
+    core = shape[1:-1]
+    products = np.stack([others[:, s : s + len(core)] @ core for s in range(3)])
+    best = np.take_along_axis(products, np.abs(products).argmax(axis=0)[None], axis=0)[0]
+    size = np.linalg.norm(core)
+    sizes = np.linalg.norm(others[:, 1:-1], axis=1)
+    cosine = best / np.maximum(size * sizes, 1e-300)
+    if not sized:
+        return cosine
+    ratio = np.minimum(size, sizes) / np.maximum(np.maximum(size, sizes), 1e-300)
+    return cosine * np.minimum(1.0, 1.5 * ratio)

@@ -1,0 +1,278 @@
+"""The decision on each candidate once its surroundings are known, and the account of valid time.
+
+A tile is decided when `DECISION_TILES` further ones are known. Stretches of sustained activity
+are found from how much of a second is active and from trains of alike, regular potentials; what
+lies in them is rejected, like what lies in gaps or beside artefacts, and the stretch itself
+becomes a row of the event table and is taken out of the valid time.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from emgtwitch.channels import side_of
+from emgtwitch.detection import gates
+from emgtwitch.detection.candidates import Candidate
+from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, Grid
+from emgtwitch.detection.settings import Preset
+from emgtwitch.detection.units import UnitMemory
+from emgtwitch.detection.validity import FLAT, GAP, SATURATION, VALID
+from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
+
+WARM_UP, CONTRACTION = 4, 5
+# What a code of a block means: the type of its row in the event table, and the reason for which
+# its time is not valid.
+EXCLUSIONS = {
+    GAP: ("gap", "gap"),
+    SATURATION: ("saturation", "saturation"),
+    FLAT: ("artifact", "flat line"),
+    WARM_UP: ("", "warm-up"),
+    CONTRACTION: ("contraction", "contraction"),
+}
+BURST_S = 0.25  # twitches closer than this form a burst (Sleutjes et al. 2016)
+# Blocks before and after each that are excluded with it: filters and amplifiers need to recover.
+BEFORE = {GAP: 0, SATURATION: 2, FLAT: 0}
+AFTER = {GAP: 4, SATURATION: 8, FLAT: 4}
+HALF_SECOND = 18  # blocks to each side over which activity is judged
+MARGIN = 8  # blocks beside sustained activity that go with it
+PAST_TILES = 8  # kept before the tile that is being decided
+PAST_S = 1.0  # candidates before it are kept for so long
+NOW = slice(PAST_TILES * TILE_BLOCKS, (PAST_TILES + 1) * TILE_BLOCKS)  # its blocks
+ACTIVE = 1.9**2  # power over that of the noise, above which a block is active
+LOUDER = 1.3  # power of a typical block around, above which the noise counts as louder there
+TRIAL_TYPE_OF = {reason: trial_type for trial_type, reason in EXCLUSIONS.values() if trial_type}
+
+
+class Decider:
+    """Decides tile after tile.
+
+    Parameters
+    ----------
+    ch_names
+        Channel names; sides are read from them.
+    preset
+        Limits of the gates.
+    grid
+        The tiles.
+    score_limit
+        Threshold of the statistic.
+    """
+
+    def __init__(
+        self, ch_names: Sequence[str], preset: Preset, grid: Grid, score_limit: float
+    ) -> None:
+        self._names, self._preset, self._grid = tuple(ch_names), preset, grid
+        self._sides = [side_of(name) for name in ch_names]
+        self._score_limit = score_limit
+        n_channels = len(ch_names)
+        n_blocks = (PAST_TILES + 1 + DECISION_TILES) * TILE_BLOCKS
+        self._codes = np.full((n_channels, n_blocks), WARM_UP)
+        self._power = np.zeros((n_channels, n_blocks))
+        self._in_train = np.zeros((n_channels, n_blocks), dtype=bool)
+        self._candidates: list[list[Candidate]] = [[] for _ in ch_names]
+        self._units = [UnitMemory() for _ in ch_names]
+        self._bursts = [0] * n_channels
+        self._last_twitch = np.full(n_channels, -np.inf)
+        self._state = np.full(n_channels, VALID)
+        self._since = np.zeros(n_channels)
+        self._tile = -DECISION_TILES
+        self.blocks = {code: np.zeros(n_channels, dtype=int) for code in (VALID, *EXCLUSIONS)}
+        """Number of decided blocks of each channel that were valid, or excluded and why."""
+        self.noise_power = np.zeros(n_channels)
+        """Sum over valid blocks of the noise power, µV²."""
+
+    def next_tile(
+        self,
+        codes: np.ndarray,
+        power: np.ndarray,
+        level: np.ndarray,
+        candidates: list[Candidate],
+        lsb_uv: np.ndarray,
+    ) -> list[Event]:
+        """Take in the newest tile and decide the one `DECISION_TILES` before it.
+
+        Parameters
+        ----------
+        codes
+            ``(n_channels, TILE_BLOCKS)`` as `Validity` gives them, or WARM_UP.
+        power
+            ``(n_channels, TILE_BLOCKS)`` of the signal over that of the noise.
+        level
+            ``(n_channels,)`` power of the noise, µV².
+        candidates
+            Those measured since the last call.
+        lsb_uv
+            ``(n_channels,)`` step of the converter.
+
+        Returns
+        -------
+        list of Event
+            Decided, none provisional.
+        """
+        self._codes = np.concatenate([self._codes[:, TILE_BLOCKS:], codes], axis=1)
+        self._power = np.concatenate([self._power[:, TILE_BLOCKS:], power], axis=1)
+        self._in_train = np.concatenate(
+            [self._in_train[:, TILE_BLOCKS:], np.zeros(codes.shape, dtype=bool)], axis=1
+        )
+        for candidate in candidates:
+            lsb = float(lsb_uv[candidate.channel])
+            candidate.reason = gates.shape_reason(candidate, self._preset, lsb)
+            self._candidates[candidate.channel].append(candidate)
+        tile, self._tile = self._tile, self._tile + 1
+        return self._decide(tile, level) if tile >= 0 else []
+
+    def _decide(self, tile: int, level: np.ndarray) -> list[Event]:
+        tile_s = self._grid.block_s * TILE_BLOCKS
+        start_s, stop_s = tile * tile_s, (tile + 1) * tile_s
+        due = [[c for c in found if start_s <= c.time_s < stop_s] for found in self._candidates]
+        for channel, found in enumerate(due):
+            for candidate in found:
+                if not candidate.reason:
+                    self._look_for_train(channel, candidate, start_s)
+        codes = self._exclusions()
+        for channel, found in enumerate(due):
+            for candidate in found:
+                block = min(int((candidate.time_s - start_s) / self._grid.block_s), TILE_BLOCKS - 1)
+                code = codes[channel, block]
+                if code != VALID:
+                    candidate.reason = EXCLUSIONS[code][1]
+                elif not candidate.reason:
+                    candidate.reason = self._local_noise_reason(candidate, block)
+        self._compare_channels([c for found in due for c in found if not c.reason])
+        events = [self._row(c) for found in due for c in found]
+        events += self._intervals(codes, start_s)
+        for code, count in self.blocks.items():
+            count += (codes == code).sum(axis=1)
+        self.noise_power += (codes == VALID).sum(axis=1) * np.nan_to_num(level)
+        self._candidates = [
+            [c for c in found if c.time_s >= start_s - PAST_S] for found in self._candidates
+        ]
+        return sorted(events, key=lambda event: (event.onset, event.channel))
+
+    def _block_of(self, time_s: float, start_s: float) -> int:
+        """Return the place in the kept blocks of a time, when the tile at `start_s` is decided."""
+        return NOW.start + int(np.floor((time_s - start_s) / self._grid.block_s))
+
+    def _look_for_train(self, channel: int, candidate: Candidate, start_s: float) -> None:
+        around = [
+            c
+            for c in self._candidates[channel]
+            if not c.reason or c.reason == EXCLUSIONS[CONTRACTION][1]
+        ]
+        span = gates.train_span(candidate, around, self._preset)
+        near = [c for c in around if abs(c.peak_s - candidate.peak_s) < 0.5]
+        if span is None and len(near) >= gates.DENSE:
+            span = near[0].peak_s, near[-1].peak_s
+        if span is not None:
+            first, last = (self._block_of(time, start_s) for time in span)
+            self._in_train[channel, max(first - MARGIN, 0) : last + MARGIN + 1] = True
+
+    def _exclusions(self) -> np.ndarray:
+        """Return the codes of the blocks of the tile that is being decided."""
+        codes = self._codes[:, NOW].copy()
+        for code in (GAP, SATURATION, FLAT):
+            wide = slice(NOW.start - AFTER[code], NOW.stop + BEFORE[code])
+            near = _dilated(self._codes[:, wide] == code, BEFORE[code], AFTER[code])
+            codes[near & (codes == VALID)] = code
+        reach = slice(NOW.start - MARGIN - HALF_SECOND, NOW.stop + MARGIN + HALF_SECOND)
+        active = (self._power[:, reach] > ACTIVE).astype(int)
+        count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1)
+        length = 2 * HALF_SECOND + 1
+        core = count[:, length:] - count[:, :-length] >= self._preset.active_share * length
+        sustained = _dilated(core, MARGIN, MARGIN) | self._in_train[:, NOW]
+        codes[sustained & (codes == VALID)] = CONTRACTION
+        return codes
+
+    def _local_noise_reason(self, candidate: Candidate, block: int) -> str:
+        """Reject what would not have been found against the noise of the second around it."""
+        middle = NOW.start + block
+        around = self._power[candidate.channel, middle - HALF_SECOND : middle + HALF_SECOND + 1]
+        louder = float(np.median(around))
+        if louder > LOUDER and candidate.score / louder < self._score_limit:
+            return "noise"
+        return ""
+
+    def _compare_channels(self, candidates: list[Candidate]) -> None:
+        """Reject what other channels show at the same time: common-mode, and crosstalk."""
+        if not candidates or len(self._names) == 1:
+            return
+        everything = [c for found in self._candidates for c in found]
+        times = np.array([c.peak_s for c in everything])
+        rejected = []
+        for candidate in candidates:
+            near = np.flatnonzero(np.abs(times - candidate.peak_s) <= gates.BOTH_S)
+            others = [everything[i] for i in near if everything[i].channel != candidate.channel]
+            reason = gates.shared_reason(candidate, others, self._sides)
+            if reason:
+                rejected.append((candidate, reason))
+        for candidate, reason in rejected:
+            candidate.reason = reason
+
+    def _row(self, candidate: Candidate) -> Event:
+        channel, name = candidate.channel, self._names[candidate.channel]
+        trial_type, unit, burst = FASCICULATION, -1, -1
+        if candidate.reason:
+            trial_type = TRIAL_TYPE_OF.get(candidate.reason, "artifact")
+        else:
+            unit = self._units[channel].classify(candidate.shape)
+            burst = self._burst(candidate)
+        return Event(
+            onset=candidate.onset_s,
+            duration=candidate.offset_s - candidate.onset_s,
+            trial_type=trial_type,
+            channel=name,
+            peak_time=candidate.peak_s,
+            amplitude_uv=candidate.amplitude_uv,
+            snr=candidate.amplitude_uv / candidate.noise_sd,
+            unit=unit,
+            burst=burst,
+            reason=candidate.reason or NOT_APPLICABLE,
+        )
+
+    def _burst(self, candidate: Candidate) -> int:
+        """Return the number of the burst a twitch belongs to, -1 for an isolated one."""
+        channel, time = candidate.channel, candidate.peak_s
+        continues = time - self._last_twitch[channel] <= BURST_S
+        self._last_twitch[channel] = time
+        followed = any(
+            not c.reason and 0 < c.peak_s - time <= BURST_S for c in self._candidates[channel]
+        )
+        if not continues and followed:
+            self._bursts[channel] += 1
+        return self._bursts[channel] if continues or followed else -1
+
+    def _intervals(self, codes: np.ndarray, start_s: float) -> list[Event]:
+        """Return rows for the excluded stretches that end in this tile."""
+        before = np.concatenate([self._state[:, None], codes[:, :-1]], axis=1)
+        events = []
+        for channel, block in zip(*np.nonzero(codes != before), strict=True):
+            time = start_s + block * self._grid.block_s
+            events += self._close(channel, before[channel, block], time)
+            self._since[channel] = time
+        self._state = codes[:, -1].copy()
+        return events
+
+    def _close(self, channel: int, code: int, time: float) -> list[Event]:
+        trial_type = EXCLUSIONS[code][0] if code in EXCLUSIONS else ""
+        if not trial_type:
+            return []
+        since = float(self._since[channel])
+        return [Event(since, time - since, trial_type, self._names[channel])]
+
+    def finish(self, end_s: float) -> list[Event]:
+        """Return rows for the stretches that are still open at the end of the recording."""
+        events = []
+        for channel, code in enumerate(self._state):
+            if self._since[channel] < end_s:
+                events += self._close(channel, code, end_s)
+        return events
+
+
+def _dilated(mask: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Return where a mask is true within `before` places later or `after` earlier.
+
+    The mask reaches `after` places before the result and `before` places behind it.
+    """
+    count = np.cumsum(np.pad(mask.astype(int), ((0, 0), (1, 0))), axis=1)
+    length = before + after + 1
+    return count[:, length:] > count[:, :-length]

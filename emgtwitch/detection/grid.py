@@ -1,0 +1,54 @@
+"""The fixed grid of tiles on which everything is computed.
+
+Whatever blocks the samples arrive in, each step works on whole tiles that start at fixed sample
+numbers and have one size: so the result cannot depend on the blocks, down to the last bit.
+"""
+
+from dataclasses import dataclass
+
+TILE_BLOCKS = 6
+DECISION_TILES = 5  # a tile is decided when this many after it are known: at most 1 s in all
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Sizes of tiles and blocks.
+
+    Attributes
+    ----------
+    sfreq
+        Sampling frequency of the recording, Hz.
+    step
+        The statistic sees every `step`-th filtered sample, at 1 to 2 kHz for fast recordings.
+    hop
+        The statistic is computed at every `hop`-th of those.
+    n_block
+        Seen samples of a block, about 25 ms; a potential fills one or two.
+    """
+
+    sfreq: float
+    step: int
+    hop: int
+    n_block: int
+
+    @property
+    def seen_sfreq(self) -> float:
+        """Rate of the samples that the statistic sees, Hz."""
+        return self.sfreq / self.step
+
+    @property
+    def n_tile(self) -> int:
+        """Samples of the recording in a tile."""
+        return self.n_block * self.step * TILE_BLOCKS
+
+    @property
+    def block_s(self) -> float:
+        """Length of a block, s."""
+        return self.n_block * self.step / self.sfreq
+
+
+def make_grid(sfreq: float) -> Grid:
+    """Return the grid for a sampling frequency."""
+    step = max(1, int(sfreq // 1000))
+    hop = 2 if sfreq / step >= 750 else 1
+    return Grid(sfreq, step, hop, hop * round(0.025 * sfreq / step / hop))

@@ -1,0 +1,158 @@
+"""The noise floor of each channel: how strong, and with which autocovariance.
+
+Both come from quiet stretches only, so that twitches and contractions do not raise them, as in
+order-statistic constant-false-alarm-rate detection (Rohling 1983, IEEE Trans Aerosp Electron Syst
+19:608), and neither is ever below what the step of the converter alone produces (LSB^2 / 12,
+Bennett 1948).
+"""
+
+import numpy as np
+
+QUANTILE = 0.3  # of the powers of short blocks, trusted to be free of activity
+_QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
+LEVEL_S = 8.0  # memory of the level
+SHAPE_S = 20.0  # memory of the autocovariance
+HIGH_S = 2.5  # memory of the level at high frequencies
+# A block adds at most this many times the present level, so that a contraction of half a minute
+# cannot pass for a new noise level.
+RISE = 1.6
+QUIET_SD = 3.5  # blocks this many standard deviations above the level are not quiet
+# Electrode noise changes at all frequencies alike; muscle adds little at the highest ones. A
+# change of the level there, beyond this factor, is a change of the noise and is followed at once.
+HIGH_CHANGE = 1.4
+LEAST_SPECTRUM = 1e-3  # of its maximum: keeps the covariance invertible
+TINY = 1e-300  # instead of a division by zero
+
+
+class NoiseFloor:
+    """Running noise level and autocovariance of all channels.
+
+    Parameters
+    ----------
+    least_autocovariance
+        ``(n_channels, n_window)`` of the noise that the converter alone makes, after the filter.
+    sfreq
+        Sampling frequency of the blocks, Hz.
+    n_block
+        Samples of a block.
+    """
+
+    def __init__(self, least_autocovariance: np.ndarray, sfreq: float, n_block: int) -> None:
+        n_channels, self._n_window = least_autocovariance.shape
+        self._least_spectrum = self._spectrum(least_autocovariance)
+        self._n_level = round(LEVEL_S * sfreq / n_block)
+        self._n_high = round(HIGH_S * sfreq / n_block)
+        self._n_block, self._shape_samples = n_block, SHAPE_S * sfreq
+        self._powers = np.full((n_channels, self._n_level), np.inf)
+        self._high_powers = np.full((n_channels, self._n_high), np.inf)
+        self._autocovariance = np.zeros((n_channels, self._n_window))
+        self._seen = np.zeros(n_channels)
+        self._high_share = np.full(n_channels, np.nan)
+        self.level = np.full(n_channels, np.nan)
+        """``(n_channels,)`` power of the noise; NaN before anything is known."""
+
+    def set_least(self, least_autocovariance: np.ndarray) -> None:
+        """Replace the noise of the converter, when its step becomes known better."""
+        self._least_spectrum = self._spectrum(least_autocovariance)
+
+    def update_level(
+        self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray
+    ) -> np.ndarray:
+        """Take in the powers of one tile and return which of its blocks are quiet.
+
+        Parameters
+        ----------
+        powers, high_powers
+            ``(n_channels, n_blocks)`` mean squares of the signal and of its second difference.
+        valid
+            ``(n_channels, n_blocks)`` bool: blocks that are a signal at all.
+
+        Returns
+        -------
+        ndarray
+            ``(n_channels, n_blocks)`` bool: nothing but noise, there and in the two blocks before.
+        """
+        limit = np.where(np.isfinite(self.level), RISE * self.level, np.inf)[:, None]
+        self._powers = _shifted(self._powers, np.where(valid, np.minimum(powers, limit), np.inf))
+        self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
+        freedom = self._freedom()
+        level = _robust_mean(self._powers, freedom)
+        high = _robust_mean(self._high_powers, freedom)
+        change = high / (self._high_share * np.maximum(level, TINY))
+        changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
+        change = np.where(changed & (self._seen > self._shape_samples / 8), change, 1.0)
+        self._powers *= change[:, None]
+        level = np.maximum(level * change, self._least_spectrum.mean(axis=1))
+        self.level = np.where(np.isfinite(level), level, self.level)
+        quiet = valid & (powers < (self.level * (1 + QUIET_SD * np.sqrt(2 / freedom)))[:, None])
+        quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
+        quiet[:, :2] = False
+        return quiet
+
+    def update_shape(
+        self,
+        quiet: np.ndarray,
+        powers: np.ndarray,
+        high_powers: np.ndarray,
+        products: np.ndarray,
+    ) -> None:
+        """Take in the mean lagged products of the quiet blocks of one tile.
+
+        Parameters
+        ----------
+        quiet, powers, high_powers
+            As in `update_level`.
+        products
+            ``(n_channels, n_window)`` mean products of quiet samples with those before, lag 0
+            first.
+        """
+        count = quiet.sum(axis=1) * self._n_block
+        share = count / np.maximum(np.minimum(self._seen + count, self._shape_samples), 1)
+        # The level changes from tile to tile; only the shape is averaged.
+        scaled = products / np.maximum(products[:, :1], TINY)
+        self._autocovariance += share[:, None] * (scaled - self._autocovariance)
+        total = np.where(quiet, powers, 0.0).sum(axis=1)
+        high = np.where(quiet, high_powers, 0.0).sum(axis=1) / np.maximum(total, TINY)
+        old = np.where(np.isfinite(self._high_share), self._high_share, high)
+        self._high_share = np.where(count > 0, old + share * (high - old), self._high_share)
+        self._seen += count
+
+    def autocovariance(self) -> np.ndarray:
+        """Return ``(n_channels, n_window)``, positive definite, lag 0 first."""
+        level = np.where(np.isfinite(self.level), self.level, 1.0)[:, None]
+        spectrum = self._spectrum(self._autocovariance * level)
+        least = np.maximum(self._least_spectrum, LEAST_SPECTRUM * spectrum.max(axis=1, keepdims=True))
+        spectrum = np.maximum(spectrum, np.maximum(least, TINY))
+        return np.fft.irfft(spectrum, 2 * self._n_window - 2)[:, : self._n_window]
+
+    def _spectrum(self, autocovariance: np.ndarray) -> np.ndarray:
+        mirrored = np.concatenate([autocovariance, autocovariance[:, -2:0:-1]], axis=1)
+        return np.fft.rfft(mirrored, axis=1).real
+
+    def _freedom(self) -> np.ndarray:
+        """Return the degrees of freedom of the power of a block, from the autocovariance."""
+        n = self._n_block
+        lags = np.arange(1, min(n, self._n_window))
+        correlation = self._autocovariance[:, lags] / np.maximum(self._autocovariance[:, :1], TINY)
+        spread = n + 2 * ((n - lags) * correlation**2).sum(axis=1)
+        return np.where(self._seen > 0, n**2 / spread, n / 3)
+
+
+def _shifted(history: np.ndarray, new: np.ndarray) -> np.ndarray:
+    return np.concatenate([history[:, new.shape[1] :], new], axis=1)
+
+
+def _robust_mean(powers: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """Return the mean of the blocks that hold only noise (infinity: no block); NaN without any.
+
+    The quantile of a chi-square variable follows Wilson & Hilferty 1931 (PNAS 17:684).
+    """
+    count = np.isfinite(powers).sum(axis=1)
+    at = (QUANTILE * np.maximum(count - 1, 0)).astype(int)
+    ordered = np.partition(powers, np.unique(at), axis=1)
+    quantile = ordered[np.arange(len(powers)), at]
+    relative = (1 - 2 / (9 * freedom) + _QUANTILE_NORMAL * np.sqrt(2 / (9 * freedom))) ** 3
+    limit = quantile / relative * (1 + QUIET_SD * np.sqrt(2 / freedom))
+    inside = (powers <= limit[:, None]) & np.isfinite(powers)
+    total = np.where(inside, powers, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(inside.sum(axis=1), 1), np.nan)

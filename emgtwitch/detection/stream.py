@@ -1,0 +1,290 @@
+"""The one detector: causal, tile by tile, for files and devices alike."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.signal import sosfilt
+
+from emgtwitch.detection.calibration import threshold
+from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
+from emgtwitch.detection.decision import WARM_UP, Decider
+from emgtwitch.detection.front_end import FrontEnd, GapBridge
+from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
+from emgtwitch.detection.noise import NoiseFloor
+from emgtwitch.detection.settings import Settings
+from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
+from emgtwitch.detection.validity import VALID, Validity
+from emgtwitch.errors import InputError
+from emgtwitch.event_table import FASCICULATION, Event
+
+LOWEST_SFREQ = 200.0
+SETTLE_S = 1.2  # for filters and mains before the noise is looked at
+WARM_UP_S = 2.0  # before anything is detected
+LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
+EARLY_S = 0.008  # a provisional event is the maximum over this to either side
+WHITEN_S = 2.0  # between new whitenings; each tile has its own level
+
+
+class StreamingDetector:
+    """Finds fasciculations in a signal that arrives block by block.
+
+    The events do not depend on how the signal is cut into blocks: everything is computed on a
+    fixed grid of tiles (see `emgtwitch.detection.grid`), with memory that does not grow.
+
+    Parameters
+    ----------
+    sfreq
+        Sampling frequency, Hz; at least 200.
+    ch_names
+        Channel names, which also tell the side of the body.
+    lsb_uv
+        Step of the converter in µV, one or one per channel; NaN where unknown (it is then taken
+        from the data).
+    preset, mains, false_alarms_per_hour
+        See `emgtwitch.detection.settings.Settings`.
+
+    Raises
+    ------
+    InputError
+        A sampling frequency below 200 Hz, no channel, a name twice, or a wrong setting.
+    """
+
+    def __init__(
+        self,
+        sfreq: float,
+        ch_names: Sequence[str],
+        *,
+        lsb_uv: float | Sequence[float] | np.ndarray | None = None,
+        preset: str = "default",
+        mains: str = "auto",
+        false_alarms_per_hour: float | None = None,
+    ) -> None:
+        if not LOWEST_SFREQ <= sfreq <= 100_000:
+            raise InputError(
+                f"sampling frequency {sfreq:g} Hz: twitches need at least {LOWEST_SFREQ:g} Hz, "
+                "better 1000 Hz or more"
+            )
+        if not len(ch_names) or len(set(ch_names)) < len(ch_names):
+            raise InputError(f"channel names must be there and differ, not {list(ch_names)}")
+        self.settings = Settings(preset, mains, false_alarms_per_hour)
+        self.sfreq, self.ch_names = float(sfreq), tuple(ch_names)
+        self.grid = grid = make_grid(self.sfreq)
+        n_channels = len(self.ch_names)
+        self._gaps = GapBridge(n_channels)
+        self._front = FrontEnd(n_channels, self.sfreq, mains)
+        self._bank = make_bank(self._front.sos, self.sfreq, grid.step)
+        n_window = len(self._bank.shapes)
+        lsb = np.asarray(np.nan if lsb_uv is None else lsb_uv, dtype=float)
+        lsb = np.broadcast_to(lsb, n_channels).copy()
+        self._validity = Validity(n_channels, grid, lsb)
+        self._noise = NoiseFloor(self._converter_noise(), grid.seen_sfreq, grid.n_block)
+        self._whitened = np.zeros((n_channels, *self._bank.shapes.shape))
+        self._whitened_level = np.full(n_channels, np.nan)
+        self._threshold = threshold(self.settings.wanted_false_alarms, grid.seen_sfreq)
+        self._reach = max(1, round(DEAD_TIME_S * grid.seen_sfreq / grid.hop))
+        self._ruler = Ruler(self._front.sos, self.sfreq)
+        self._decider = Decider(self.ch_names, self.settings.gates, grid, self._threshold)
+
+        self._bridged = np.zeros((n_channels, 0))
+        self._raw = np.zeros((n_channels, 0))
+        self._n_pushed = 0
+        self._tile = 0
+        self._clean = np.zeros((n_channels, 3 * grid.n_tile + 2 * self._ruler.reach))
+        self._seen = np.zeros((n_channels, n_window - 1))
+        self._score = np.zeros((n_channels, 2 * self._reach))
+        self._unmeasured: list[Candidate] = []
+        self._announced = np.full(n_channels, -np.inf)
+
+    def push(self, block: np.ndarray) -> list[Event]:
+        """Take in the next samples and return what is found or decided by now.
+
+        Parameters
+        ----------
+        block
+            ``(n_channels, n_samples)`` µV; NaN for missing samples.
+
+        Returns
+        -------
+        list of Event
+            Events known so far as `provisional` (within 60 ms of their peak, if blocks are
+            short), and decided ones (at most 1 s after the peak), each of these once.
+        """
+        block = np.asarray(block, dtype=float)
+        if block.ndim != 2 or len(block) != len(self.ch_names):
+            raise InputError(
+                f"a block must be ({len(self.ch_names)} channels, samples), not {block.shape}"
+            )
+        if not block.shape[1]:
+            return []
+        self._bridged = np.concatenate([self._bridged, self._gaps.bridge(block)], axis=1)
+        self._raw = np.concatenate([self._raw, block], axis=1)
+        self._n_pushed += block.shape[1]
+        n, ahead = self.grid.n_tile, self._front.look_ahead
+        events: list[Event] = []
+        start = 0
+        while self._bridged.shape[1] - start >= n + ahead:
+            events += self._next_tile(
+                self._bridged[:, start : start + n + ahead], self._raw[:, start : start + n]
+            )
+            start += n
+        if start:
+            self._bridged = self._bridged[:, start:].copy()
+            self._raw = self._raw[:, start:].copy()
+        return events + self._provisional()
+
+    def flush(self) -> list[Event]:
+        """Decide the rest, as if the signal went on in silence; the detector is then used up."""
+        end_s = self._n_pushed / self.sfreq
+        n_rest = (DECISION_TILES + 2) * self.grid.n_tile + self._ruler.reach
+        silence = np.full((len(self.ch_names), n_rest), np.nan)
+        n_pushed = self._n_pushed
+        events = [event for event in self.push(silence) if not event.provisional]
+        self._n_pushed = n_pushed
+        events = [event for event in events if event.onset < end_s]
+        return events + self._decider.finish(end_s)
+
+    def _next_tile(self, bridged: np.ndarray, raw: np.ndarray) -> list[Event]:
+        grid, hop = self.grid, self.grid.hop
+        tile_s = grid.n_tile / self.sfreq
+        start_s = self._tile * tile_s
+        codes = self._validity.next_tile(raw, self._noise_sd())
+        clean, filtered, _ = self._front.process(bridged, self._noise_sd())
+        self._clean = np.concatenate([self._clean[:, grid.n_tile :], clean], axis=1)
+        seen = np.concatenate([self._seen, filtered[:, :: grid.step]], axis=1)
+        self._seen = seen[:, grid.n_block * TILE_BLOCKS :]
+        windows = self._windows(seen)
+        powers, high_powers = self._powers(seen)
+        if start_s >= SETTLE_S:
+            quiet = self._noise.update_level(powers, high_powers, codes == VALID)
+            self._update_shape(quiet, powers, high_powers, windows)
+        score = statistic(windows, self._whitened) * self._to_level()[:, None]
+        self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
+        if start_s >= WARM_UP_S:
+            self._find(start_s)
+        else:
+            codes[:] = WARM_UP
+        self._tile += 1
+        if self._tile % max(1, round(WHITEN_S / tile_s)) == 0:
+            self._whiten()
+        relative = powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
+        return self._decider.next_tile(
+            codes, relative, self._noise.level, self._measured(), self._validity.lsb_uv
+        )
+
+    def _noise_sd(self) -> np.ndarray:
+        return np.sqrt(np.where(np.isfinite(self._noise.level), self._noise.level, np.inf))
+
+    def _to_level(self) -> np.ndarray:
+        """Return what turns scores at the level of the whitening into those at the present one."""
+        ratio = self._whitened_level / self._noise.level
+        return np.where(np.isfinite(ratio), ratio, 0.0)
+
+    def _windows(self, seen: np.ndarray) -> np.ndarray:
+        n_window = len(self._bank.shapes)
+        windows = np.lib.stride_tricks.sliding_window_view(seen, n_window, axis=1)
+        return np.ascontiguousarray(windows[:, self.grid.hop - 1 :: self.grid.hop])
+
+    def _powers(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean squares per block of the newest tile and of its second difference."""
+        new = seen[:, len(self._bank.shapes) - 3 :]
+        bend = new[:, 2:] - 2 * new[:, 1:-1] + new[:, :-2]
+        shape = (len(seen), TILE_BLOCKS, self.grid.n_block)
+        newest = new[:, 2:].reshape(shape)
+        return np.square(newest).mean(axis=2), np.square(bend).reshape(shape).mean(axis=2)
+
+    def _update_shape(
+        self, quiet: np.ndarray, powers: np.ndarray, high_powers: np.ndarray, windows: np.ndarray
+    ) -> None:
+        per_block = self.grid.n_block // self.grid.hop
+        newest = windows[:, :, -1] * np.repeat(quiet, per_block, axis=1)
+        count = np.maximum(quiet.sum(axis=1) * per_block, 1)
+        products = (newest[:, None, :] @ windows)[:, 0, ::-1] / count[:, None]
+        self._noise.update_shape(quiet, powers, high_powers, products)
+
+    def _whiten(self) -> None:
+        self._noise.set_least(self._converter_noise())
+        self._whitened = whitened_bank(self._bank, self._noise.autocovariance())
+        self._whitened_level = self._noise.level.copy()
+
+    def _converter_noise(self) -> np.ndarray:
+        """Return the autocovariance of rounding noise, LSB²/12 before the filter."""
+        n_window = len(self._bank.shapes)
+        response = sosfilt(self._front.sos, np.eye(1, 4096)[0])
+        products = np.correlate(response, response, mode="full")[4095 :: self.grid.step][:n_window]
+        variance = np.maximum(self._validity.lsb_uv**2 / 12, LEAST_NOISE_UV2)
+        return variance[:, None] * products
+
+    def _time_of(self, position: np.ndarray, start_s: float) -> np.ndarray:
+        """Return the time of places in the kept scores, the newest tile starting at `start_s`."""
+        n_old = 2 * self._reach
+        last_sample = (position - n_old + 1) * self.grid.hop - 1
+        return start_s + (last_sample - self._bank.after) * self.grid.step / self.sfreq
+
+    def _find(self, start_s: float) -> None:
+        channels, positions = maxima(self._score, self._threshold, self._reach)
+        times = self._time_of(positions, start_s)
+        noise_sd = self._noise_sd()
+        for channel, position, time in zip(channels, positions, times, strict=True):
+            score = float(self._score[channel, position])
+            self._unmeasured.append(
+                Candidate(int(channel), float(time), score, float(noise_sd[channel]))
+            )
+
+    def _measured(self) -> list[Candidate]:
+        """Measure and return the candidates whose surroundings are complete by now."""
+        reach, n_kept = self._ruler.reach, self._clean.shape[1]
+        end = self._tile * self.grid.n_tile
+        done, later = [], []
+        for candidate in self._unmeasured:
+            middle = round(candidate.time_s * self.sfreq) - (end - n_kept)
+            if middle + reach >= n_kept:
+                later.append(candidate)
+                continue
+            first = middle - reach
+            around = self._clean[candidate.channel, first : first + 2 * reach + 1]
+            self._ruler.measure(candidate, around, (first + end - n_kept) / self.sfreq)
+            done.append(candidate)
+        self._unmeasured = later
+        return done
+
+    def _provisional(self) -> list[Event]:
+        """Return candidates of the unfinished tile, and of the end of the one before."""
+        ahead = self._front.look_ahead
+        start_s = self._tile * self.grid.n_tile / self.sfreq
+        hop = self.grid.hop * self.grid.step
+        n = (self._bridged.shape[1] - ahead) // hop * hop
+        if n <= 0 or start_s < WARM_UP_S:
+            return []
+        clean, filtered, _ = self._front.process(
+            self._bridged[:, : n + ahead], self._noise_sd(), keep=False
+        )
+        seen = np.concatenate([self._seen, filtered[:, :: self.grid.step]], axis=1)
+        score = statistic(self._windows(seen), self._whitened) * self._to_level()[:, None]
+        score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
+        reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
+        channels, positions = maxima(score, self._threshold, reach)
+        events = []
+        for channel, time in zip(channels, self._time_of(positions, start_s), strict=True):
+            if time > self._announced[channel] + DEAD_TIME_S:
+                self._announced[channel] = time
+                events.append(self._early_event(int(channel), float(time), clean, start_s))
+        return events
+
+    def _early_event(
+        self, channel: int, time: float, clean: np.ndarray, start_s: float
+    ) -> Event:
+        known = np.concatenate([self._clean[channel], clean[channel]])
+        middle = round((time - start_s) * self.sfreq) + self._clean.shape[1]
+        near = round(DEAD_TIME_S / 2 * self.sfreq)
+        size = float(np.ptp(known[middle - near : middle + near + 1]))
+        noise = float(self._noise_sd()[channel])
+        return Event(
+            onset=time,
+            duration=0.0,
+            trial_type=FASCICULATION,
+            channel=self.ch_names[channel],
+            peak_time=time,
+            amplitude_uv=size,
+            snr=size / noise,
+            provisional=True,
+        )
