@@ -15,6 +15,7 @@ LOWEST_SFREQ = 200.0
 ADVISED_SFREQ = 1000.0
 SHORTEST_S = 5.0
 _WINDOW_S = 0.5
+_NOT_RAW = ("rectified", "envelope")
 _FEWEST_WINDOWS = 4
 _FEWEST_STEPS = 6  # of the converter, between the 10th and 90th percentile of a window
 
@@ -49,10 +50,17 @@ def check(raw: "mne.io.Raw", where: object) -> None:
     if constant:
         warn(f"{where}: constant, so probably not connected: {', '.join(constant)}")
     shapes = {
-        name: shape
+        name: _shape([block[index] for block in blocks], sfreq)
         for index, name in enumerate(names)
-        if name not in constant and (shape := _not_raw([block[index] for block in blocks], sfreq))
+        if name not in constant
     }
+    above_zero = [name for name, shape in shapes.items() if shape == "above zero"]
+    if above_zero:
+        warn(
+            f"{where}: never below zero, and close to it: {', '.join(above_zero)}. If that is an "
+            f"envelope or a rectified signal, no twitch can be found in it"
+        )
+    shapes = {name: shape for name, shape in shapes.items() if shape in _NOT_RAW}
     if shapes:
         listed = ", ".join(f"{name} ({shape})" for name, shape in shapes.items())
         message = (
@@ -93,8 +101,8 @@ def _constant(values: np.ndarray) -> bool:
     return len(finite) == 0 or bool(finite.min() == finite.max())
 
 
-def _not_raw(blocks: list[np.ndarray], sfreq: float) -> str | None:
-    """Return ``"rectified"`` or ``"envelope"`` if the samples of a channel are that, else None.
+def _shape(blocks: list[np.ndarray], sfreq: float) -> str:
+    """Return what the samples of a channel are: raw, rectified, envelope, or above zero.
 
     Rectified: in most windows the values pile up on a floor, and spread only upward from it. For
     Gaussian noise of unit variance made absolute, the least of 500 values to the 5th percentile
@@ -104,12 +112,15 @@ def _not_raw(blocks: list[np.ndarray], sfreq: float) -> str | None:
     Envelope: the median spectrum of 1-s pieces falls by a factor of 60 from 1.5-10 Hz to
     60-150 Hz, and the values start from a floor: never below zero and close to it, or with
     nearly all of the spread upward. (The ENV output of a MyoWare is a low-pass at 3.6 Hz.)
+
+    Above zero: never below zero and close to it, but not so smooth; a coarse converter can make
+    an envelope look so, and an amplifier without high-pass a raw signal.
     """
     # Measured: 32 raw channels of several amplifiers fall by at most 34, and have neither floor;
     # simulated envelopes (low-pass at 3.6 and 10 Hz) by 84 and more.
     windows = _windows(blocks, round(_WINDOW_S * sfreq))
     if len(windows) < _FEWEST_WINDOWS:
-        return None
+        return "raw"
     values = windows.ravel()
     levels = np.unique(values)
     least, p5, p10, p50, p90 = np.percentile(windows, [0, 5, 10, 50, 90], axis=1)
@@ -124,7 +135,7 @@ def _not_raw(blocks: list[np.ndarray], sfreq: float) -> str | None:
     from_floor = p50 - p5 < 0.2 * (p95 - p50)
     if (from_zero or from_floor) and _smoothness(_windows(blocks, round(sfreq)), sfreq) > 60:
         return "envelope"
-    return None
+    return "above zero" if from_zero else "raw"
 
 
 def _windows(blocks: list[np.ndarray], length: int) -> np.ndarray:

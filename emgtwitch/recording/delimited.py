@@ -40,7 +40,7 @@ _TIME_UNITS = {
     "micros": 1e-6,
     "microseconds": 1e-6,
 }
-_COUNTER = {"counter", "count", "sample", "samples", "sample index", "sample number", "index", "nseq", "seq", "n", "i", "#", "frame", "unnamed: 0"}  # fmt: skip
+_COUNTER = re.compile(r"counter|count|samples?( index| number)?|index|n?seq|[ni#]|frame|unnamed: 0")
 _SAME_ROWS = 5  # rows that must look alike to be the start of the table
 _DELSYS = re.compile(
     r"Label: (?P<label>.*?) Sampling frequency: (?P<sfreq>\S+) Number of points: (?P<points>\d+)"
@@ -87,7 +87,7 @@ def read_table(path: Path, stated: Stated) -> Signals:
         if (factor := _time_unit(layout.names[index], layout.units[index])) is not None
     }
     time = min(time_units, default=None)
-    counter = next((i for i in columns if layout.names[i].lower() in _COUNTER), None)
+    counter = next((i for i in columns if _COUNTER.fullmatch(layout.names[i].lower())), None)
     rest = [index for index in columns if index not in time_units and index != counter]
     emg = [
         rest[index]
@@ -172,9 +172,8 @@ def _layout(path: Path) -> _Layout:
 def _cells(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         return line.split()
-    return [
-        cell.strip() for cell in next(csv.reader([line.strip("\r\n")], delimiter=delimiter), [""])
-    ]
+    cells = next(csv.reader([line.strip("\r\n")], delimiter=delimiter), [""])
+    return [cell.strip() for cell in cells]
 
 
 def _header(

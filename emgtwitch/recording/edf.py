@@ -104,11 +104,8 @@ def read_header(path: Path) -> Header:
             raise InputError(f"{path}: cut off within its header")
         n_signals = _integer(fixed[252:256], "number of signals", path)
         start = _FIXED_BYTES + _BYTES_PER_SIGNAL * n_signals
-        if (
-            n_signals < 1
-            or size < start
-            or _integer(fixed[184:192], "header length", path) != start
-        ):
+        length = _integer(fixed[184:192], "header length", path)
+        if n_signals < 1 or size < start or length != start:
             raise InputError(
                 f"{path}: its header is damaged: {n_signals} signals need {start} bytes of header"
             )
@@ -225,7 +222,7 @@ def _with_gaps(
     n_samples = int(first[-1]) + length
     if n_samples * len(raw.ch_names) * 8 > _MOST_FILLED_BYTES:
         raise InputError(
-            f"{path}: its gaps make it {n_samples / sfreq / 3600:.1f} h long; split it into its parts"
+            f"{path}: its gaps make it {n_samples / sfreq / 3600:.1f} h long; split it into parts"
         )
     data = raw.get_data()
     index = (first[:, np.newaxis] + np.arange(length)).ravel()

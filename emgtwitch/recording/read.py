@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emgtwitch.errors import InputError, SignalWarning
 from emgtwitch.recording import bids, delimited, edf, mne_files, openbci, opensignals, wav, xdf
-from emgtwitch.recording.checks import check, check_rate
+from emgtwitch.recording.checks import check
 from emgtwitch.recording.kinds import kind_of
 from emgtwitch.recording.signals import Signals, Stated, remember, to_raw
 
@@ -89,11 +89,11 @@ def read_recording(
     except OSError as error:
         raise InputError(f"{source}: cannot be read: {error.strerror}") from error
     beside = bids.stated_beside(source, said)
-    given = {"sfreq": sfreq, "unit": unit, "uv_per_count": uv_per_count, "stream": stream}
+    if sfreq is not None:
+        beside = replace(beside, sfreq=sfreq)
     if unit is not None or uv_per_count is not None:
-        beside = replace(beside, unit=None, uv_per_count=None)  # what is given replaces both
-    stated = replace(beside, **{key: value for key, value in given.items() if value is not None})
-    raw = _read(kind, source, stated)
+        beside = replace(beside, unit=unit, uv_per_count=uv_per_count)
+    raw = _read(kind, source, replace(beside, stream=stream))
     facts = bids.channel_facts(source, raw.ch_names)
     raw.set_channel_types(
         {name: "misc" for name, fact in facts.items() if fact["type"] not in (None, "EMG")},
@@ -116,7 +116,6 @@ def _read(kind: str, path: Path, stated: Stated) -> "mne.io.Raw":
             warnings.simplefilter("always")
             found = _READERS[kind](path, stated)
             if isinstance(found, Signals):
-                check_rate(found.sfreq, path)
                 found = to_raw(found)
     except InputError:
         raise
