@@ -9,25 +9,29 @@ from emgtwitch.simulation.scenario import Scenario
 
 STEP_S = 0.005
 CRAMP_UNITS = 12
+REFRACTORY_S = 0.003
 CRAMP_CV = 0.446
 CRAMP_DOUBLETS = 0.041
 
 
-def spread(
-    rng: np.random.Generator, seconds: float, durations_s: np.ndarray, margin_s: float = 1.0
-) -> np.ndarray:
-    """Return starts, (n,) s, at random in equal slots, so that none overlaps the next.
-
-    A duration longer than its slot less the margins must be clipped by the caller: `longest`.
-    """
-    slot = seconds / max(durations_s.size, 1)
-    room = slot - durations_s - 2 * margin_s
-    return np.arange(durations_s.size) * slot + margin_s + rng.random(durations_s.size) * room
+def _slot(seconds: float, n: int) -> tuple[float, float]:
+    """Return the length of each of `n` equal slots and the margin at both of its ends, s."""
+    slot = seconds / max(n, 1)
+    return slot, min(1.0, slot / 4)
 
 
-def longest(seconds: float, n: int, margin_s: float = 1.0) -> float:
+def longest(seconds: float, n: int) -> float:
     """Return the longest duration, s, that `spread` can place `n` times."""
-    return max(seconds / max(n, 1) - 2 * margin_s, 0.0)
+    slot, margin = _slot(seconds, n)
+    return slot - 2 * margin
+
+
+def spread(rng: np.random.Generator, seconds: float, durations_s: np.ndarray) -> np.ndarray:
+    """Return starts, (n,) s, at random in equal slots, so that none overlaps the next."""
+    n = durations_s.size
+    slot, margin = _slot(seconds, n)
+    room = slot - 2 * margin - durations_s
+    return np.asarray(np.arange(n) * slot + margin + rng.random(n) * room)
 
 
 def times_in(rng: np.random.Generator, per_minute: float, seconds: float) -> int:
@@ -36,7 +40,7 @@ def times_in(rng: np.random.Generator, per_minute: float, seconds: float) -> int
     return max(int(expected + rng.random()), 1) if expected > 0 else 0
 
 
-def _contraction_trains(
+def contraction_trains(
     rng: np.random.Generator, scenario: Scenario, n_units: int, seconds: float
 ) -> list[np.ndarray]:
     """Return the firing times of each unit in one contraction that lasts `seconds`.
@@ -62,7 +66,7 @@ def _contraction_trains(
     return trains
 
 
-def _cramp_trains(rng: np.random.Generator, seconds: float) -> list[np.ndarray]:
+def cramp_trains(rng: np.random.Generator, seconds: float) -> list[np.ndarray]:
     """Return the firing times of each unit in a cramp that lasts `seconds`.
 
     14.5 +- 5.1 per second within 6-25, interval CV 44.6 % of which 4.1 % are doublets
@@ -78,7 +82,8 @@ def _cramp_trains(rng: np.random.Generator, seconds: float) -> list[np.ndarray]:
         rate = np.where((times >= begin) & (times < end), per_second, 0.0)
         train = regular_train(rng, rate, STEP_S, cv)
         doubled = train[rng.random(train.size) < CRAMP_DOUBLETS / (1 - CRAMP_DOUBLETS)]
-        trains.append(np.sort(np.concatenate((train, doubled + 0.005))))
+        train = np.sort(np.concatenate((train, doubled + 0.005)))
+        trains.append(train[np.diff(train, prepend=-1.0) >= REFRACTORY_S])
     return trains
 
 
@@ -138,7 +143,7 @@ def contractions(
     rows = []
     for channel, channel_rng in enumerate(rng.spawn(n_channels)):
         episodes = [
-            (start, _contraction_trains(channel_rng, scenario, n_units, duration))
+            (start, contraction_trains(channel_rng, scenario, n_units, duration))
             for start, duration, joins in zip(
                 starts, durations, takes_part[:, channel], strict=True
             )
@@ -166,7 +171,7 @@ def cramps(
     signal = np.zeros((len(scenario.ch_names), n_samples))
     rows = []
     for start, duration, channel in zip(starts, durations, where, strict=True):
-        episode = (start, _cramp_trains(rng, duration))
+        episode = (start, cramp_trains(rng, duration))
         added, found = _bursts(rng, scenario, "cramp", channel, [episode], n_samples, sfreq)
         signal[channel] += added
         rows += found

@@ -66,7 +66,8 @@ def pops(rng: np.random.Generator, scenario: Scenario, n_samples: int, sfreq: fl
     The AC coupling shortens what is recorded of it to an exponential of its own time constant.
     """
     names = scenario.ch_names
-    starts, _ = _placed(rng, scenario.pops_per_min, n_samples / sfreq, 0.001, 0.0011)
+    n = times_in(rng, scenario.pops_per_min, n_samples / sfreq)
+    starts = spread(rng, n_samples / sfreq, np.zeros(n))
     affected = _affected(rng, starts.size, len(names), 0.0)
     skin = np.zeros((len(names), n_samples))
     rows = []
