@@ -192,7 +192,7 @@ def _scenario(recording: _Recording) -> Scenario:
         "rate_per_min": recording.rates_per_min,
         "amplitude_uv": (60.0, 80.0),
         "doublet_share": 0.05,
-        "front_end": myoware(14, 5.0),
+        "front_end": myoware(14, 5.0, baseline_codes=41.3),
     }
     return Scenario(**fields | recording.scenario)
 
