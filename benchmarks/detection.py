@@ -125,7 +125,8 @@ def main() -> None:
     sections.append(
         _section(
             "All numbers",
-            f"{_seeds_told(seeds)} Scenarios are described in `emgtwitch.simulation.scenarios`.",
+            f"{_seeds_told(seeds)} NeuroKit2 runs on the first only. Scenarios are described in "
+            "`emgtwitch.simulation.scenarios`.",
             scenario_scores.full_table(scores),
         )
     )

@@ -17,7 +17,7 @@ from emgtwitch.event_table import Event, event_array
 
 APART_S = 0.030
 NORMAL_MAD = 0.6745  # median of |x| of a standard normal variable
-CALIBRATION_HOURS = 10
+CALIBRATION_HOURS = 5
 CALIBRATION_SEED = 8001
 
 Statistic = Callable[[np.ndarray, float], np.ndarray]

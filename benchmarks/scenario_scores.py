@@ -167,17 +167,21 @@ def summary_table(results: Results) -> str:
         ]
         return float(np.mean([(part.clear if clear else part.all).f1 for part in judged]))
 
+    sets = [list(results)]
+    if not set(results) <= set(COMMON):
+        sets.append([name for name in COMMON if name in results])
+    header = ["method"]
+    for names in sets:
+        n = sum(_has_twitches(results[name][OURS]) for name in names)
+        header += [f"F1, snr ≥ {CLEAR_SNR:g}, {n} scenarios", f"F1, all, {n} scenarios"]
     rows = []
     for method in _found(results):
-        everywhere = all(method in judged for judged in results.values())
-        wide = [mean(method, results, clear) if everywhere else np.nan for clear in (True, False)]
-        common = [mean(method, COMMON, clear) for clear in (True, False)]
-        rows.append([method, *(number(value, ".3f") for value in (*wide, *common))])
-    n_wide = sum(_has_twitches(judged[OURS]) for judged in results.values())
-    n_common = sum(name in results for name in COMMON)
-    header = [
-        f"F1, {which}, {n} scenarios"
-        for n in (n_wide, n_common)
-        for which in (f"snr ≥ {CLEAR_SNR:g}", "all")
-    ]
-    return markdown(["method", *header], rows)
+        row = [method]
+        for names in sets:
+            ran = all(method in results[name] for name in names)
+            row += [
+                number(mean(method, names, clear) if ran else np.nan, ".3f")
+                for clear in (True, False)
+            ]
+        rows.append(row)
+    return markdown(header, rows)

@@ -6,10 +6,8 @@ one process; medians are shown with the smallest and the largest repetition.
 """
 
 import argparse
-import multiprocessing
-import resource
-import sys
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable
 
@@ -109,32 +107,19 @@ def live() -> list[list[str]]:
     ]
 
 
-def _peak_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _peak_after(minutes: tuple[int, ...]) -> list[float]:
-    """Return the growth of the peak memory, MB, over the start, when so much has been pushed."""
-    recording = simulate_recording(Scenario(minutes=1, ch_names=("a", "b", "c", "d")), SEED)
-    start = _peak_mb()
-    stream = StreamingDetector(sfreq=recording.sfreq, ch_names=list(recording.ch_names))
-    growth = []
-    for minute in range(1, max(minutes) + 1):
-        stream.push(recording.signal_uv)
-        if minute in minutes:
-            growth.append(_peak_mb() - start)
-    return growth
-
-
 def memory() -> list[list[str]]:
-    """Measure in a fresh process how the peak memory grows with the length."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        growth = pool.apply(_peak_after, (MEMORY_MINUTES,))
-    return [
-        [f"peak memory over the start after {minutes} min, 4 channels", "MB", f"{grown:.1f}"]
-        for minutes, grown in zip(MEMORY_MINUTES, growth, strict=True)
-    ]
+    """Measure how the memory of a stream grows with the length of what was pushed."""
+    recording = simulate_recording(Scenario(minutes=1, ch_names=("a", "b", "c", "d")), SEED)
+    rows = []
+    tracemalloc.start()
+    stream = StreamingDetector(sfreq=recording.sfreq, ch_names=list(recording.ch_names))
+    for minute in range(1, max(MEMORY_MINUTES) + 1):
+        stream.push(recording.signal_uv)
+        if minute in MEMORY_MINUTES:
+            peak_mb = tracemalloc.get_traced_memory()[1] / 2**20
+            rows.append([f"peak memory, 4 channels, after {minute} min", "MB", f"{peak_mb:.1f}"])
+    tracemalloc.stop()
+    return rows
 
 
 def main() -> None:
