@@ -12,6 +12,7 @@ from emgtwitch.recording.signals import COUNTS, Stated, clean_name, warn
 
 _SIDE_COLUMNS = ("name", "target_muscle", "placement_description", "group", "signal_electrode")
 _MUSCLE_COLUMNS = ("target_muscle", "name")
+_DEEPEST = 4  # data set / subject / session / emg
 _LARGEST_SIDECAR = 10_000_000
 
 
@@ -163,10 +164,11 @@ def _set_aside(path: Path) -> bool:
 def _inherited(path: Path, suffix: str) -> Iterator[Path]:
     """Yield the files that apply to a BIDS recording by inheritance, the nearest last."""
     own = entities(path)
-    folders = [path.absolute().parent]
-    while not (folders[-1] / "dataset_description.json").exists() and len(folders) < 4:
-        folders.append(folders[-1].parent)
-    for folder in reversed(folders):
+    upward = [path.absolute().parent, *path.absolute().parent.parents][:_DEEPEST]
+    top = next(
+        (k for k, folder in enumerate(upward) if (folder / "dataset_description.json").exists()), 0
+    )
+    for folder in reversed(upward[: top + 1]):
         matching = [
             file
             for file in folder.glob(f"*{suffix}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emgtwitch.errors import InputError
-from emgtwitch.recording.access import emg_channels, spread_blocks
+from emgtwitch.recording.access import emg_channels, gaps, spread_blocks
 from emgtwitch.recording.signals import warn
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ def check(raw: "mne.io.Raw", where: object) -> None:
         warn(f"{where}: too short ({raw.n_times / sfreq:.3g} s) for a rate of twitches")
     blocks = spread_blocks(raw)
     sample = np.hstack(blocks)
-    with_nan = [name for name, row in zip(names, sample, strict=True) if np.isnan(row).any()]
-    if with_nan:
-        missing = np.isnan(sample).mean()
-        warn(f"{where}: {missing:.2%} of the samples of {', '.join(with_nan)} are missing")
+    nan = np.isnan(sample)
+    if (
+        not raw.preload
+        and nan.any()
+        and (not gaps(raw) or (nan.any(axis=0) != nan.all(axis=0)).any())
+    ):
+        warn(f"{where}: some samples are no numbers (NaN); they are left out")
     constant = [name for name, row in zip(names, sample, strict=True) if _constant(row)]
     if len(constant) == len(names):
         raise InputError(f"{where}: every EMG channel is constant; was the sensor connected?")
@@ -89,7 +92,7 @@ def check_rate(sfreq: float, where: object) -> None:
             f"{where}: sampled at {sfreq:g} Hz; a twitch lasts about 10 ms, so that at least "
             f"{LOWEST_SFREQ:g} Hz are needed ({ADVISED_SFREQ:g} Hz or more advised)"
         )
-    if sfreq < ADVISED_SFREQ:
+    if sfreq < 0.99 * ADVISED_SFREQ:
         warn(
             f"{where}: sampled at {sfreq:g} Hz, below the {ADVISED_SFREQ:g} Hz advised: "
             f"amplitudes come out too small, and narrow twitches are missed"

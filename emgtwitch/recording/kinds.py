@@ -71,7 +71,8 @@ def kind_of(path: Path) -> str:
     for magic, (what, advice) in _FOREIGN.items():
         if start.startswith(magic):
             raise InputError(f"{path}: this is {what}; {advice}. Read are: {SUPPORTED}")
-    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+    plain = start.removeprefix(b"\xef\xbb\xbf")  # the byte order mark of UTF-8
+    kind = next((kind for magic, kind in _MAGIC.items() if plain.startswith(magic)), None)
     if kind is None:
         kind = "edf" if _is_edf(start) else "table" if _is_text(start) else None
     expected = _BY_SUFFIX.get(path.suffix.lower())

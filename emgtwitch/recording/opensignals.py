@@ -30,6 +30,7 @@ from emgtwitch.recording.table import first_lines, read_numbers
 from emgtwitch.recording.timing import fill, grid_of_counter
 
 SIGNATURE = "# OpenSignals Text File Format"
+_MOST_PER_BYTE = 20  # samples that compression can keep in a byte
 # device: (Vcc in V, gain)
 _PLUX = (3.0, 1000.0)
 _SENSORS = {
@@ -81,6 +82,8 @@ def read_hdf5(path: Path, stated: Stated) -> Signals:
                 attributes["sensor"] = [_plain(raw[key].attrs.get("sensor", "")) for key in keys]
                 device = _device(attributes, path)
                 chosen = _emg_of(device)
+                if max(raw[key].size for key in keys) > _MOST_PER_BYTE * path.stat().st_size:
+                    raise InputError(f"{path}: says that it holds more samples than it can")
                 counts = [raw[keys[index]][:, 0].astype(float) for index in chosen]
                 sequence = raw["nSeq"][:, 0] if "nSeq" in raw else None
                 found.append(_signals(device, chosen, counts, sequence, stated, path))

@@ -116,7 +116,7 @@ def _read(kind: str, path: Path, stated: Stated) -> "mne.io.Raw":
             warnings.simplefilter("always")
             found = _READERS[kind](path, stated)
             if isinstance(found, Signals):
-                found = to_raw(found)
+                found = to_raw(found, path)
     except InputError:
         raise
     except Exception as error:  # readers of others raise anything on damaged files

@@ -134,8 +134,10 @@ def to_uv(values: np.ndarray, unit: str | None, stated: Stated, where: object) -
     if stated.unit is not None and given is None:
         raise InputError(f"{where}: {stated.unit!r} is no unit of voltage; say uV, mV, V or nV")
     if own is not None:
-        if given not in (None, own) or stated.uv_per_count is not None:
+        if given not in (None, own):
             raise InputError(f"{where}: it says that it is in {unit}; state no other unit")
+        if stated.uv_per_count is not None:
+            warn(f"{where}: it says that it is in {unit}: the µV per count stated are not used")
         return values * own
     if stated.uv_per_count is not None:
         if not (np.isfinite(stated.uv_per_count) and stated.uv_per_count > 0):
@@ -143,7 +145,10 @@ def to_uv(values: np.ndarray, unit: str | None, stated: Stated, where: object) -
         return (values - _median(values)) * stated.uv_per_count
     if given is not None:
         return values * given
-    known = f"its unit {clean_name(unit)!r} is no voltage" if unit else "it has no unit"
+    if unit == COUNTS:
+        known = "its numbers are counts of a converter"
+    else:
+        known = f"its unit {clean_name(unit)!r} is no voltage" if unit else "it has no unit"
     raise InputError(
         f"{where}: {known}; state unit (uV, mV or V) or uv_per_count, or write "
         f'{{"Units": "uV"}} or {{"Gain": 200, "Bits": 10, "Vref": 5.0}} into a .json file of the '
@@ -206,15 +211,21 @@ def warn(message: str) -> None:
     warnings.warn(message, SignalWarning, stacklevel=2)
 
 
-def to_raw(signals: Signals) -> "mne.io.Raw":
+def to_raw(signals: Signals, where: object) -> "mne.io.Raw":
     """Return signals as `mne.io.Raw`: type emg, volts; stretches without samples are `BAD_GAP`."""
     import mne
+
+    missing = np.isnan(signals.data_uv)
+    if missing.any():
+        lost = missing.any(axis=0)
+        n_gaps = int((np.diff(lost, prepend=False) & lost).sum())
+        warn(f"{where}: {lost.sum()} of {len(lost)} samples are missing, in {n_gaps} gaps")
 
     info = mne.create_info(signals.names, signals.sfreq, "emg")
     raw = mne.io.RawArray(signals.data_uv * 1e-6, info, verbose="error")
     if signals.start is not None:
         raw.set_meas_date(signals.start.replace(tzinfo=UTC))
-    mark_gaps(raw, np.isnan(signals.data_uv).all(axis=0))
+    mark_gaps(raw, missing.all(axis=0))
     return raw
 
 

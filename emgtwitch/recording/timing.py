@@ -130,6 +130,4 @@ def fill(data: np.ndarray, index: np.ndarray, where: object) -> np.ndarray:
         )
     filled = np.full((len(data), n_samples), np.nan)
     filled[:, index] = data
-    lost, n_gaps = n_samples - data.shape[1], int((np.diff(index) > 1).sum())
-    warn(f"{where}: {lost} samples are missing, in {n_gaps} gaps")
     return filled
