@@ -12,12 +12,15 @@ from scipy.ndimage import maximum_filter1d
 from scipy.signal import sosfreqz
 
 DEAD_TIME_S = 0.025  # of two maxima closer than this, only the greater is a candidate
-KERNEL_S = 0.1  # half length of the zero-phase band-pass
+KERNEL_S = 0.06  # half length of the zero-phase band-pass
 SHOWN_S = 0.035  # of the zero-phase waveform, before and after the maximum
 PEAK_S = 0.012  # the main peak is this near to the maximum of the statistic
-REACH_S = 0.02  # a potential reaches this far from its main peak
-EDGE_SHARE = 0.15  # of the peak: where a potential begins and ends
+REACH_S = 0.015  # the peak to peak amplitude is that within this of the main peak
+EDGE_SHARE = 0.15  # of the peak: what is below is no part of the potential,
+EDGE_SD = 3.0  # nor what is below this many standard deviations of the noise,
+PAUSE_S = 0.004  # and where it stays below for so long, the potential ends
 SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
+JUMP_S = 0.001  # a potential does not rise by most of its height within this
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class Candidate:
     score: float
     noise_sd: float
     peak_s: float = np.nan
+    centre_s: float = np.nan
     amplitude_uv: float = np.nan
     onset_s: float = np.nan
     offset_s: float = np.nan
@@ -36,12 +40,6 @@ class Candidate:
     jump_share: float = np.nan
     shape: np.ndarray = field(default_factory=lambda: np.zeros(0))
     reason: str = ""
-    unit: int = -1
-
-    @property
-    def snr(self) -> float:
-        """Peak to peak over the noise."""
-        return self.amplitude_uv / self.noise_sd
 
 
 def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +74,7 @@ class Ruler:
         for column in shift:
             self._filter[column : column + 2 * half + 1, column] = kernel
         # Comparisons of shapes need no more than 1 kHz.
+        self._jump = max(1, round(JUMP_S * sfreq))
         self._shape_at = np.arange(-SHAPE_S, SHAPE_S + 1e-9, max(1e-3, 1 / sfreq))
 
     def measure(self, candidate: Candidate, clean: np.ndarray, first_s: float) -> None:
@@ -95,19 +94,39 @@ class Ruler:
         middle, near = self._shown, round(PEAK_S * self._sfreq)
         peak = middle - near + int(np.argmax(size[middle - near : middle + near + 1]))
         far = round(REACH_S * self._sfreq)
-        start = max(peak - far, 0)
-        around = wave[start : peak + far + 1]
+        around = wave[max(peak - far, 0) : peak + far + 1]
         start_s = first_s + (self.reach - self._shown) / self._sfreq
         candidate.peak_s = start_s + (peak + _vertex(size, peak)) / self._sfreq
         candidate.amplitude_uv = float(np.ptp(around))
-        edge = max(EDGE_SHARE * size[peak], min(2.5 * candidate.noise_sd, 0.5 * size[peak]))
-        inside = np.flatnonzero(np.abs(around) >= edge)
-        candidate.onset_s = start_s + (start + int(inside[0])) / self._sfreq
-        candidate.offset_s = start_s + (start + int(inside[-1])) / self._sfreq
+        edge = min(
+            max(EDGE_SHARE * size[peak], EDGE_SD * candidate.noise_sd), 0.5 * float(size[peak])
+        )
+        first, last = _extent(size >= edge, peak, max(1, round(PAUSE_S * self._sfreq)))
+        candidate.onset_s = start_s + first / self._sfreq
+        candidate.offset_s = start_s + last / self._sfreq
         candidate.slow_uv = self._slow(clean)
-        candidate.jump_share = float(np.abs(np.diff(around)).max() / candidate.amplitude_uv)
-        at = peak + _vertex(size, peak) + self._shape_at * self._sfreq
+        jump = np.abs(around[self._jump :] - around[: -self._jump]).max()
+        candidate.jump_share = float((jump - 2 * candidate.noise_sd) / candidate.amplitude_uv)
+        # Potentials with two peaks of one height are aligned by their energy, not by a peak.
+        energy = np.where(size >= edge, size**2, 0.0)
+        energy[: max(peak - far, 0)] = energy[peak + far + 1 :] = 0.0
+        centre = float(energy @ np.arange(len(energy)) / energy.sum())
+        candidate.centre_s = start_s + centre / self._sfreq
+        at = centre + self._shape_at * self._sfreq
         candidate.shape = np.interp(at, np.arange(len(wave)), wave)
+
+    def waves(self, clean: np.ndarray, shift_s: float) -> np.ndarray:
+        """Return the ``(n, n_shape)`` waveforms of other channels at the place of a candidate.
+
+        Parameters
+        ----------
+        clean
+            ``(n, 2 * reach + 1)`` µV around the maximum, unfiltered.
+        shift_s
+            From the maximum to the middle of the candidate's shape.
+        """
+        columns = self._shown + np.round((self._shape_at + shift_s) * self._sfreq).astype(int)
+        return (clean[:, None, :] @ self._filter[:, columns])[:, 0]
 
     def _slow(self, clean: np.ndarray) -> float:
         """Return the swing of 20-ms means before and after the potential, µV."""
@@ -116,6 +135,17 @@ class Ruler:
         before = clean[: count * n].reshape(count, n).mean(axis=1)
         after = clean[-count * n :].reshape(count, n).mean(axis=1)
         return float(np.ptp(np.concatenate([before, after])))
+
+
+def _extent(above: np.ndarray, peak: int, pause: int) -> tuple[int, int]:
+    """Return first and last sample of the part that holds the peak and has no longer pause."""
+    samples = np.flatnonzero(above)
+    breaks = np.flatnonzero(np.diff(samples) > pause)
+    me = int(np.searchsorted(samples, peak))
+    before, after = breaks[breaks < me], breaks[breaks >= me]
+    first = samples[before[-1] + 1] if len(before) else samples[0]
+    last = samples[after[0]] if len(after) else samples[-1]
+    return int(first), int(last)
 
 
 def _zero_phase_kernel(sos: np.ndarray, sfreq: float, half: int) -> np.ndarray:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emgtwitch.channels import side_of
 from emgtwitch.detection import gates
 from emgtwitch.detection.candidates import Candidate
 from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, Grid
@@ -34,7 +33,7 @@ BURST_S = 0.25  # twitches closer than this form a burst (Sleutjes et al. 2016)
 BEFORE = {GAP: 0, SATURATION: 2, FLAT: 0}
 AFTER = {GAP: 4, SATURATION: 8, FLAT: 4}
 HALF_SECOND = 18  # blocks to each side over which activity is judged
-MARGIN = 8  # blocks beside sustained activity that go with it
+MARGIN = 12  # blocks beside sustained activity that go with it
 PAST_TILES = 8  # kept before the tile that is being decided
 PAST_S = 1.0  # candidates before it are kept for so long
 NOW = slice(PAST_TILES * TILE_BLOCKS, (PAST_TILES + 1) * TILE_BLOCKS)  # its blocks
@@ -62,7 +61,6 @@ class Decider:
         self, ch_names: Sequence[str], preset: Preset, grid: Grid, score_limit: float
     ) -> None:
         self._names, self._preset, self._grid = tuple(ch_names), preset, grid
-        self._sides = [side_of(name) for name in ch_names]
         self._score_limit = score_limit
         n_channels = len(ch_names)
         n_blocks = (PAST_TILES + 1 + DECISION_TILES) * TILE_BLOCKS
@@ -87,7 +85,6 @@ class Decider:
         power: np.ndarray,
         level: np.ndarray,
         candidates: list[Candidate],
-        lsb_uv: np.ndarray,
     ) -> list[Event]:
         """Take in the newest tile and decide the one `DECISION_TILES` before it.
 
@@ -101,8 +98,6 @@ class Decider:
             ``(n_channels,)`` power of the noise, µV².
         candidates
             Those measured since the last call.
-        lsb_uv
-            ``(n_channels,)`` step of the converter.
 
         Returns
         -------
@@ -115,8 +110,6 @@ class Decider:
             [self._in_train[:, TILE_BLOCKS:], np.zeros(codes.shape, dtype=bool)], axis=1
         )
         for candidate in candidates:
-            lsb = float(lsb_uv[candidate.channel])
-            candidate.reason = gates.shape_reason(candidate, self._preset, lsb)
             self._candidates[candidate.channel].append(candidate)
         tile, self._tile = self._tile, self._tile + 1
         return self._decide(tile, level) if tile >= 0 else []
@@ -138,7 +131,6 @@ class Decider:
                     candidate.reason = EXCLUSIONS[code][1]
                 elif not candidate.reason:
                     candidate.reason = self._local_noise_reason(candidate, block)
-        self._compare_channels([c for found in due for c in found if not c.reason])
         events = [self._row(c) for found in due for c in found]
         events += self._intervals(codes, start_s)
         for code, count in self.blocks.items():
@@ -154,11 +146,7 @@ class Decider:
         return NOW.start + int(np.floor((time_s - start_s) / self._grid.block_s))
 
     def _look_for_train(self, channel: int, candidate: Candidate, start_s: float) -> None:
-        around = [
-            c
-            for c in self._candidates[channel]
-            if not c.reason or c.reason == EXCLUSIONS[CONTRACTION][1]
-        ]
+        around = [c for c in self._candidates[channel] if c.reason not in ("motion", "pop")]
         span = gates.train_span(candidate, around, self._preset)
         near = [c for c in around if abs(c.peak_s - candidate.peak_s) < 0.5]
         if span is None and len(near) >= gates.DENSE:
@@ -191,22 +179,6 @@ class Decider:
         if louder > LOUDER and candidate.score / louder < self._score_limit:
             return "noise"
         return ""
-
-    def _compare_channels(self, candidates: list[Candidate]) -> None:
-        """Reject what other channels show at the same time: common-mode, and crosstalk."""
-        if not candidates or len(self._names) == 1:
-            return
-        everything = [c for found in self._candidates for c in found]
-        times = np.array([c.peak_s for c in everything])
-        rejected = []
-        for candidate in candidates:
-            near = np.flatnonzero(np.abs(times - candidate.peak_s) <= gates.BOTH_S)
-            others = [everything[i] for i in near if everything[i].channel != candidate.channel]
-            reason = gates.shared_reason(candidate, others, self._sides)
-            if reason:
-                rejected.append((candidate, reason))
-        for candidate, reason in rejected:
-            candidate.reason = reason
 
     def _row(self, candidate: Candidate) -> Event:
         channel, name = candidate.channel, self._names[candidate.channel]

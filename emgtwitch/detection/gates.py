@@ -3,27 +3,48 @@
 The reasons are the words of the event table's ``reason`` column.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from emgtwitch.detection.candidates import Candidate, likeness
 from emgtwitch.detection.settings import Preset
 
-LONGEST_S = 0.035  # surface potentials last 5-25 ms (detection by needle: up to 37 ms)
+LONGEST_S = 0.04  # by needle, potentials last up to 37 ms (de Carvalho & Swash 2013)
 SLOW_SHARE = 1.5  # swing below 20 Hz over the amplitude, above which it is motion
 SLOW_SD = 4.0  # swing that noise alone may have
-JUMP_SHARE = 0.75  # of the amplitude from one sample to the next (per millisecond)
+JUMP_SFREQ = 900.0  # least sampling frequency at which a pop can be told by its jump
+JUMP_SHARE = 0.75  # of the amplitude within a millisecond: an electrode pop
 LEAST_LSB = 1.6  # steps of the converter, peak to peak
 ALIKE = 0.7
-TRAIN_INTERVALS_S = (0.028, 0.26)  # 4 to 35 per second
-TRAIN_S = 0.4  # a train lasts at least so long
-TRAIN_LEAST = 3  # and has so many intervals
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Which run of alike potentials is a regular train: a firing motor unit."""
+
+    intervals: int
+    shortest_s: float
+    longest_s: float
+    mean_s: tuple[float, float]
+    variation: float
+
+
+# Voluntary units start at 5 to 12 per second with intervals that vary by 10 to 25 %; there a few
+# intervals must do, since a decision takes at most a second. At other rates, as in short chains of
+# fasciculations, more are needed; and the more intervals, the less can chance make them regular.
+RHYTHMS = (
+    Rhythm(4, 0.05, 0.26, (0.08, 0.2), 0.25),
+    Rhythm(5, 0.05, 0.26, (0.08, 0.2), 0.29),
+    Rhythm(7, 0.025, 0.26, (0.03, 0.25), 0.34),
+)
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute
-BOTH_S = 0.002  # candidates of two channels at most this far apart are one event
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
-COMMON_ALIKE = 0.8
+COMMON_ALIKE = 0.75
+COMMON_SD = 4.0  # of a wave in another channel, to be more than its noise
 
 
-def shape_reason(candidate: Candidate, preset: Preset, lsb_uv: float) -> str:
+def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> str:
     """Return why a candidate cannot be a motor unit potential, or an empty text."""
     if candidate.amplitude_uv < LEAST_LSB * lsb_uv:
         return "converter step"
@@ -31,7 +52,7 @@ def shape_reason(candidate: Candidate, preset: Preset, lsb_uv: float) -> str:
         return "too long"
     if candidate.slow_uv > SLOW_SHARE * candidate.amplitude_uv + SLOW_SD * candidate.noise_sd:
         return "motion"
-    if candidate.jump_share > JUMP_SHARE:
+    if judge_jump and candidate.jump_share > JUMP_SHARE:
         return "pop"
     return ""
 
@@ -45,28 +66,26 @@ def train_span(
     fasciculations do not. A train is a run of potentials alike in shape and size.
     """
     alike = likeness(candidate.shape, np.array([other.shape for other in around])) > ALIKE
-    times = np.array([other.peak_s for other, a in zip(around, alike, strict=True) if a])
-    if len(times) <= TRAIN_LEAST:
-        return None
-    me = int(np.argmin(np.abs(times - candidate.peak_s)))
+    times = np.array([other.centre_s for other, a in zip(around, alike, strict=True) if a])
+    me = int(np.argmin(np.abs(times - candidate.centre_s)))
     intervals = np.diff(times)
-    low, high = TRAIN_INTERVALS_S
-    fits = (intervals > low) & (intervals < high)
-    for count in range(TRAIN_LEAST, 9):
-        for first in range(max(0, me - count), min(me, len(intervals) - count) + 1):
-            run = slice(first, first + count)
-            part = intervals[run]
+    for rhythm in RHYTHMS:
+        n = rhythm.intervals
+        for first in range(max(0, me - n), min(me, len(intervals) - n) + 1):
+            part = intervals[first : first + n]
+            mean = part.mean()
             if (
-                fits[run].all()
-                and part.sum() >= TRAIN_S
-                and part.std(ddof=1) < preset.rhythm_cv * part.mean()
+                part.min() > rhythm.shortest_s
+                and part.max() < rhythm.longest_s
+                and rhythm.mean_s[0] < mean < rhythm.mean_s[1]
+                and part.std(ddof=1) < preset.regularity * rhythm.variation * mean
             ):
-                return float(times[first]), float(times[first + count])
+                return float(times[first]), float(times[first + n])
     return None
 
 
 def shared_reason(
-    candidate: Candidate, others: list[Candidate], sides: list[str | None]
+    candidate: Candidate, waves: np.ndarray, noise_sd: np.ndarray, other_leg: np.ndarray
 ) -> str:
     """Return why a candidate that other channels show at the same time is rejected.
 
@@ -74,20 +93,19 @@ def shared_reason(
     ----------
     candidate
         The one to judge.
-    others
-        Those of other channels within `BOTH_S` of it.
-    sides
-        Side of the body of each channel, None where unknown.
+    waves
+        ``(n_others, n_shape)`` what the other channels have at the same time.
+    noise_sd
+        ``(n_others,)`` their noise.
+    other_leg
+        ``(n_others,)`` bool: known to be on the other leg.
     """
-    if not others:
-        return ""
-    alike = np.abs(likeness(candidate.shape, np.array([other.shape for other in others]), sized=False))
-    for other, a in zip(others, alike, strict=True):
-        if a < COMMON_ALIKE:
-            continue
-        if candidate.amplitude_uv < CROSSTALK * other.amplitude_uv:
-            return "crosstalk"
-        both_legs = {sides[candidate.channel], sides[other.channel]} == {"left", "right"}
-        if both_legs and other.amplitude_uv > CROSSTALK * candidate.amplitude_uv:
-            return "common-mode"
+    size = np.linalg.norm(candidate.shape)
+    shared = np.abs(waves @ candidate.shape) / size
+    alike = shared > COMMON_ALIKE * np.linalg.norm(waves, axis=1)
+    seen = alike & (shared > COMMON_SD * noise_sd)
+    if (seen & (size < CROSSTALK * shared)).any():
+        return "crosstalk"
+    if (seen & other_leg & (shared > CROSSTALK * size)).any():
+        return "common-mode"
     return ""

@@ -11,16 +11,16 @@ import numpy as np
 NOMINAL_HZ = (50.0, 60.0)
 HIGHEST_HZ = 450.0  # top of the band-pass
 SEARCH_S = 2.0  # of signal, in which lines are looked for
-FIRST_SEARCH_S = 1.0
+FIRST_SEARCH_S = 0.9
 SEARCH_HZ = 0.7  # mains stays within 1 % of nominal (EN 50160), here 1.4 %
 # A line stands this much above the median of the spectrum around it (12 dB).
 LINE_OVER_SPECTRUM = 16.0
+LINE_OVER_NOISE = 0.15  # amplitude, of the standard deviation: what is smaller does not matter
+CLIP_SD = 3.0  # so that neither potentials nor a contraction throw search and loop
+FIRST_HARMONICS = (1, 2, 3)  # one of these is there, or it is not mains
 SPECTRUM_HZ = (2.0, 8.0)  # from the line: where the spectrum around it is taken
-AMPLITUDE_GAIN = 0.3  # of the loop, per tile
-FREQUENCY_GAIN = AMPLITUDE_GAIN**2 / 4  # critical damping
-# Largest correction in one tile, as part of the line and of the noise: a contraction must not
-# throw the loop.
-LINE_STEP, NOISE_STEP = 0.3, 0.5
+AMPLITUDE_GAIN = 0.4  # of the loop, per tile
+FREQUENCY_GAIN = 0.3  # of the loop, per tile, of the turning that the amplitude gain left over
 
 
 class MainsCanceller:
@@ -48,36 +48,30 @@ class MainsCanceller:
         self.active = np.zeros((n_channels, len(lines)), dtype=bool)
         """``(n_channels, n_lines)`` lines that are being subtracted."""
         self._recent = np.zeros((n_channels, 0))
-        self._until_search = round(FIRST_SEARCH_S * sfreq)
+        self._first_search = self._until_search = round(FIRST_SEARCH_S * sfreq)
 
     def subtract(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
     ) -> np.ndarray:
         """Return the next ``(n_channels, n)`` samples without mains.
 
-        `noise_sd` bounds the steps of the loop (infinite: no bound); `keep` False leaves the
-        state as it was.
+        `noise_sd` bounds what the loop sees (infinite: no bound); `keep` False leaves the state
+        as it was.
         """
         if not len(self._nominal):
             return samples
         cleaned = samples.copy()
-        n = samples.shape[1]
         channels = np.flatnonzero(self.active.any(axis=1))
-        for line in np.flatnonzero(self.active.any(axis=0)):
-            on = channels[self.active[channels, line]]
-            turning = self._turning(on, line, n)
-            cleaned[on] -= (self._amplitude[on, line, None] * turning).real
-        if not keep:
-            return cleaned
         if len(channels):
-            self._track(channels, cleaned, noise_sd)
-        self._recent = np.concatenate([self._recent, samples], axis=1)[
-            :, -round(SEARCH_S * self._sfreq) :
-        ]
-        self._until_search -= n
-        if self._until_search <= 0:
-            self._until_search = round(SEARCH_S * self._sfreq)
-            self._search()
+            cleaned[channels] = self._track(channels, samples[channels], noise_sd[channels], keep)
+        if keep:
+            n_search = round(SEARCH_S * self._sfreq)
+            self._recent = np.concatenate([self._recent, samples], axis=1)[:, -n_search:]
+            self._until_search -= samples.shape[1]
+            if self._until_search <= 0:
+                full = self._recent.shape[1] == n_search
+                self._until_search = n_search if full else self._first_search
+                self._search(noise_sd)
         return cleaned
 
     def _turning(self, channels: np.ndarray, line: int, n: int) -> np.ndarray:
@@ -89,79 +83,89 @@ class MainsCanceller:
         product = coarse[:, :, None] * np.exp(step[:, None] * np.arange(fine))[:, None, :]
         return product.reshape(len(channels), -1)[:, :n]
 
-    def _track(self, channels: np.ndarray, cleaned: np.ndarray, noise_sd: np.ndarray) -> None:
-        n = cleaned.shape[1]
+    def _track(
+        self, channels: np.ndarray, samples: np.ndarray, noise_sd: np.ndarray, keep: bool
+    ) -> np.ndarray:
+        """Return samples of some channels without their lines, and correct the loops."""
+        n = samples.shape[1]
+        lines = np.flatnonzero(self.active[channels].any(axis=0))
+        turnings = [self._turning(channels, line, n) for line in lines]
+        left = samples.copy()
+        for line, turning in zip(lines, turnings, strict=True):
+            left -= (self._amplitude[channels, line, None] * turning).real
         window = np.hanning(n + 2)[1:-1]
-        window /= window.sum()
+        bound = CLIP_SD * noise_sd[:, None]
+        clipped = np.clip(left - np.median(left, axis=1, keepdims=True), -bound, bound)
+        clipped *= 2 * AMPLITUDE_GAIN * window / window.sum()
         turned = np.zeros((len(channels), self.mains_hz.shape[1]))
-        weight = np.zeros_like(turned)
-        centred = cleaned[channels] - cleaned[channels].mean(axis=1, keepdims=True)
-        for line in np.flatnonzero(self.active[channels].any(axis=0)):
-            on = self.active[channels, line]
-            turning = self._turning(channels, line, n)
-            amplitude = self._amplitude[channels, line]
-            left = 2 * (centred * window * turning.conj()).sum(axis=1)
-            size = np.abs(left)
-            bound = LINE_STEP * np.abs(amplitude) + NOISE_STEP * noise_sd[channels]
-            left *= np.minimum(1.0, bound / np.maximum(size, 1e-300))
+        weight = np.full(turned.shape, 1e-300)
+        for line, turning in zip(lines, turnings, strict=True):
             base, k = self._base[line], self._harmonic[line]
-            turned[:, base] += np.where(on, k * (left * amplitude.conj()).imag, 0.0)
+            amplitude = self._amplitude[channels, line]
+            on = self.active[channels, line]
+            change = np.where(on, (clipped * turning.conj()).sum(axis=1), 0.0)
+            left -= (change[:, None] * turning).real
+            turned[:, base] += k * (change * amplitude.conj()).imag
             weight[:, base] += np.where(on, k**2 * np.abs(amplitude) ** 2, 0.0)
-            corrected = amplitude + AMPLITUDE_GAIN * left
-            step = 2j * np.pi * k * self.mains_hz[channels, base] * n / self._sfreq
-            self._amplitude[channels, line] = np.where(on, corrected * np.exp(step), 0.0)
-        change = turned / np.maximum(weight, 1e-300) * self._sfreq / (2 * np.pi * n)
-        self.mains_hz[channels] += FREQUENCY_GAIN * change
+            if keep:
+                step = 2j * np.pi * k * self.mains_hz[channels, base] * n / self._sfreq
+                self._amplitude[channels, line] = (amplitude + change) * np.exp(step)
+        if keep:
+            self.mains_hz[channels] += (
+                FREQUENCY_GAIN * turned / weight * self._sfreq / (2 * np.pi * n)
+            )
+        return left
 
-    def _search(self) -> None:
-        """Look for lines that are there and not yet tracked, in the signal of late."""
+    def _search(self, noise_sd: np.ndarray) -> None:
+        """Drop lines that have faded, and start those that are there and not yet tracked."""
         n = self._recent.shape[1]
         window = np.hanning(n)
-        centred = self._recent - self._recent.mean(axis=1, keepdims=True)
-        power = np.abs(np.fft.rfft(centred * window, axis=1)) ** 2
+        centred = self._recent - np.median(self._recent, axis=1, keepdims=True)
+        # Mains itself is as large as the noise around it here, so this does not clip it.
+        spread = 1.4826 * np.median(np.abs(centred), axis=1, keepdims=True)
+        clipped = np.clip(centred, -CLIP_SD * spread, CLIP_SD * spread)
+        spectrum = np.abs(np.fft.rfft(clipped * window, axis=1)) * 2 / window.sum()
         hz = np.fft.rfftfreq(n, 1 / self._sfreq)
-        bin_hz = hz[1]
+        least = LINE_OVER_NOISE * np.minimum(spread[:, 0], noise_sd)
+        self.active &= np.abs(self._amplitude) > least[:, None]
+        self._amplitude[~self.active] = 0.0
+        found = np.zeros_like(self.active)
+        found_hz = np.zeros(self.active.shape)
+        rows = np.arange(len(spectrum))
+        for line, nominal in enumerate(self._nominal):
+            away = np.abs(hz - nominal)
+            reach = np.clip(SEARCH_HZ * self._harmonic[line], 1.5 * hz[1], SPECTRUM_HZ[0])
+            near = np.flatnonzero(away <= reach)
+            around = (away > SPECTRUM_HZ[0]) & (away < SPECTRUM_HZ[1])
+            peak = near[np.argmax(spectrum[:, near], axis=1)]
+            limit = np.sqrt(LINE_OVER_SPECTRUM) * np.median(spectrum[:, around], axis=1)
+            found[:, line] = spectrum[rows, peak] > np.maximum(limit, least)
+            # A parabola through the logarithms finds the top of a Hann-windowed line.
+            left, top, right = (
+                np.log(np.maximum(spectrum[rows, peak + shift], 1e-300)) for shift in (-1, 0, 1)
+            )
+            bend = np.minimum(left - 2 * top + right, -1e-12)
+            found_hz[:, line] = hz[peak] + 0.5 * (left - right) / bend * hz[1]
         for base in range(self.mains_hz.shape[1]):
-            lines = np.flatnonzero(self._base == base)
-            new = np.zeros((len(power), len(lines)), dtype=bool)
-            peak_hz = np.zeros((len(power), len(lines)))
-            for i, line in enumerate(lines):
-                away = np.abs(hz - self._nominal[line])
-                reach = max(SEARCH_HZ * self._harmonic[line], 1.5 * bin_hz)
-                near = np.flatnonzero(away <= min(reach, SPECTRUM_HZ[0]))
-                around = (away > SPECTRUM_HZ[0]) & (away < SPECTRUM_HZ[1])
-                peak = near[np.argmax(power[:, near], axis=1)]
-                rows = np.arange(len(power))
-                over = power[rows, peak] / np.maximum(np.median(power[:, around], axis=1), 1e-300)
-                new[:, i] = (over > LINE_OVER_SPECTRUM) & ~self.active[:, line]
-                # A parabola through the logarithms finds the top of a Hann-windowed line.
-                left, top, right = (
-                    np.log(np.maximum(power[rows, peak + shift], 1e-300)) for shift in (-1, 0, 1)
-                )
-                bend = np.minimum(left - 2 * top + right, -1e-12)
-                peak_hz[:, i] = hz[peak] + 0.5 * (left - right) / bend * bin_hz
-            self._start(base, lines, new, peak_hz, centred, window)
+            own = self._base == base
+            first = own & np.isin(self._harmonic, FIRST_HARMONICS)
+            is_mains = (found | self.active)[:, first].any(axis=1)
+            new = found & ~self.active & own & is_mains[:, None]
+            for channel in np.flatnonzero(new.any(axis=1)):
+                if not self.active[channel, own].any():
+                    lowest = int(np.argmax(new[channel]))
+                    self.mains_hz[channel, base] = (
+                        found_hz[channel, lowest] / self._harmonic[lowest]
+                    )
+                self._start(int(channel), np.flatnonzero(new[channel]), centred[channel] * window)
 
-    def _start(
-        self,
-        base: int,
-        lines: np.ndarray,
-        new: np.ndarray,
-        peak_hz: np.ndarray,
-        centred: np.ndarray,
-        window: np.ndarray,
-    ) -> None:
-        n = len(window)
-        for channel in np.flatnonzero(new.any(axis=1)):
-            if not self.active[channel, lines].any():
-                first = int(np.argmax(new[channel]))  # the lowest: least ambiguous
-                self.mains_hz[channel, base] = (
-                    peak_hz[channel, first] / self._harmonic[lines[first]]
-                )
-            on = np.array([channel])
-            for line in lines[new[channel]]:
-                turning = self._turning(on, line, n)[0]
-                amplitude = 2 * np.sum(centred[channel] * window * turning.conj()) / window.sum()
-                hz = self._harmonic[line] * self.mains_hz[channel, base]
-                self._amplitude[channel, line] = amplitude * np.exp(2j * np.pi * hz * n / self._sfreq)
-                self.active[channel, line] = True
+    def _start(self, channel: int, lines: np.ndarray, windowed: np.ndarray) -> None:
+        """Begin to track lines of a channel, from the windowed signal of late."""
+        n = len(windowed)
+        for line in lines:
+            turning = self._turning(np.array([channel]), line, n)[0]
+            amplitude = 2 * np.sum(windowed * turning.conj()) / np.hanning(n).sum()
+            hz = self._harmonic[line] * self.mains_hz[channel, self._base[line]]
+            turned = np.exp(2j * np.pi * hz * n / self._sfreq)
+            self._amplitude[channel, line] = amplitude * turned
+            self.active[channel, line] = True

@@ -121,7 +121,9 @@ class NoiseFloor:
         """Return ``(n_channels, n_window)``, positive definite, lag 0 first."""
         level = np.where(np.isfinite(self.level), self.level, 1.0)[:, None]
         spectrum = self._spectrum(self._autocovariance * level)
-        least = np.maximum(self._least_spectrum, LEAST_SPECTRUM * spectrum.max(axis=1, keepdims=True))
+        least = np.maximum(
+            self._least_spectrum, LEAST_SPECTRUM * spectrum.max(axis=1, keepdims=True)
+        )
         spectrum = np.maximum(spectrum, np.maximum(least, TINY))
         return np.fft.irfft(spectrum, 2 * self._n_window - 2)[:, : self._n_window]
 

@@ -17,23 +17,20 @@ class Preset:
         Wanted rate of detections in stationary noise, per channel and valid hour.
     active_share
         A stretch is a contraction where at least this share of one second is active.
-    rhythm_cv
-        A train of alike potentials is a contraction where the coefficient of variation of its
-        intervals is below this. Voluntary units have 0.1 to 0.25.
-    shape_fit
-        Least share of a candidate's energy that a simple potential explains.
+    regularity
+        Factor on how much the intervals of alike potentials may vary for them to be the train of
+        a voluntary motor unit, see `emgtwitch.detection.gates.RHYTHMS`.
     """
 
     false_alarms_per_hour: float
     active_share: float
-    rhythm_cv: float
-    shape_fit: float
+    regularity: float
 
 
 PRESETS = {
-    "default": Preset(6.0, active_share=0.5, rhythm_cv=0.35, shape_fit=0.35),
-    "sensitive": Preset(30.0, active_share=0.65, rhythm_cv=0.25, shape_fit=0.2),
-    "specific": Preset(1.0, active_share=0.35, rhythm_cv=0.45, shape_fit=0.5),
+    "default": Preset(6.0, active_share=0.5, regularity=1.0),
+    "sensitive": Preset(30.0, active_share=0.65, regularity=0.8),
+    "specific": Preset(1.0, active_share=0.35, regularity=1.3),
 }
 
 

@@ -74,7 +74,9 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     lags = np.abs(np.subtract.outer(np.arange(n_window), np.arange(n_window)))
     covariance = autocovariance[:, lags]
     ridged = covariance + RIDGE * autocovariance[:, :1, None] * np.eye(n_window)
-    matched = np.linalg.solve(ridged, np.broadcast_to(bank.shapes, (n_channels, *bank.shapes.shape)))
+    matched = np.linalg.solve(
+        ridged, np.broadcast_to(bank.shapes, (n_channels, *bank.shapes.shape))
+    )
     pairs = matched.reshape(n_channels, n_window, -1, len(ORDERS)).transpose(0, 2, 1, 3)
     gram = pairs.transpose(0, 1, 3, 2) @ covariance[:, None] @ pairs
     whitening = np.linalg.inv(np.linalg.cholesky(gram)).transpose(0, 1, 3, 2)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import sosfilt
 
+from emgtwitch.channels import side_of
+from emgtwitch.detection import gates
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.decision import WARM_UP, Decider
@@ -68,6 +70,7 @@ class StreamingDetector:
             raise InputError(f"channel names must be there and differ, not {list(ch_names)}")
         self.settings = Settings(preset, mains, false_alarms_per_hour)
         self.sfreq, self.ch_names = float(sfreq), tuple(ch_names)
+        self._sides = [side_of(name) for name in ch_names]
         self.grid = grid = make_grid(self.sfreq)
         n_channels = len(self.ch_names)
         self._gaps = GapBridge(n_channels)
@@ -166,10 +169,10 @@ class StreamingDetector:
         self._tile += 1
         if self._tile % max(1, round(WHITEN_S / tile_s)) == 0:
             self._whiten()
-        relative = powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
-        return self._decider.next_tile(
-            codes, relative, self._noise.level, self._measured(), self._validity.lsb_uv
+        relative = (
+            powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
         )
+        return self._decider.next_tile(codes, relative, self._noise.level, self._measured())
 
     def _noise_sd(self) -> np.ndarray:
         return np.sqrt(np.where(np.isfinite(self._noise.level), self._noise.level, np.inf))
@@ -243,9 +246,26 @@ class StreamingDetector:
             first = middle - reach
             around = self._clean[candidate.channel, first : first + 2 * reach + 1]
             self._ruler.measure(candidate, around, (first + end - n_kept) / self.sfreq)
+            lsb_uv = float(self._validity.lsb_uv[candidate.channel])
+            candidate.reason = gates.shape_reason(
+                candidate, lsb_uv, judge_jump=self.sfreq >= gates.JUMP_SFREQ
+            ) or self._shared_reason(candidate, first)
             done.append(candidate)
         self._unmeasured = later
         return done
+
+    def _shared_reason(self, candidate: Candidate, first: int) -> str:
+        """Look at the other channels at the time of a candidate."""
+        others = np.arange(len(self.ch_names)) != candidate.channel
+        if not others.any():
+            return ""
+        waves = self._ruler.waves(
+            self._clean[others, first : first + 2 * self._ruler.reach + 1],
+            candidate.centre_s - candidate.time_s,
+        )
+        side = self._sides[candidate.channel]
+        other_leg = np.array([{side, other} == {"left", "right"} for other in self._sides])
+        return gates.shared_reason(candidate, waves, self._noise_sd()[others], other_leg[others])
 
     def _provisional(self) -> list[Event]:
         """Return candidates of the unfinished tile, and of the end of the one before."""
@@ -270,9 +290,7 @@ class StreamingDetector:
                 events.append(self._early_event(int(channel), float(time), clean, start_s))
         return events
 
-    def _early_event(
-        self, channel: int, time: float, clean: np.ndarray, start_s: float
-    ) -> Event:
+    def _early_event(self, channel: int, time: float, clean: np.ndarray, start_s: float) -> Event:
         known = np.concatenate([self._clean[channel], clean[channel]])
         middle = round((time - start_s) * self.sfreq) + self._clean.shape[1]
         near = round(DEAD_TIME_S / 2 * self.sfreq)

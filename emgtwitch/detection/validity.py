@@ -65,8 +65,9 @@ class Validity:
         if held.any():
             still_blocks = self._per_block(still).all(axis=2)
             for channel in np.flatnonzero(held):
-                self._mark_saturation(codes[channel], raw[channel], still[channel],
-                                      noise_sd[channel], channel)
+                self._mark_saturation(
+                    codes[channel], raw[channel], still[channel], noise_sd[channel], channel
+                )
                 self._mark_flat(codes[channel], still_blocks[channel], noise_sd[channel], channel)
         self._still[~held] = 0
         self._move_baseline(raw, codes)
@@ -79,7 +80,9 @@ class Validity:
         unknown = np.flatnonzero(~np.isfinite(self._given_lsb))
         if len(unknown):
             # Rounding errors of the file's calibration are no steps.
-            least = 1e-9 * np.nan_to_num(np.abs(raw[unknown]).max(axis=1, initial=0.0, keepdims=True))
+            least = 1e-9 * np.nan_to_num(
+                np.abs(raw[unknown]).max(axis=1, initial=0.0, keepdims=True)
+            )
             steps = np.where(change[unknown] > least, change[unknown], np.inf)
             self._least_step[unknown] = np.minimum(self._least_step[unknown], steps.min(axis=1))
 
