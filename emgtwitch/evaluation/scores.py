@@ -11,6 +11,8 @@ from emgtwitch.evaluation.matching import match_times
 from emgtwitch.event_table import FASCICULATION, TRIAL_TYPES, is_twitch
 
 TOLERANCE_S = 0.025
+# Potentials of one muscle last 5 to 25 ms on the skin; closer than this they are one complex wave.
+RESOLVED_S = 0.03
 NUISANCES = tuple(kind for kind in TRIAL_TYPES if kind != FASCICULATION)
 
 
@@ -27,7 +29,8 @@ class Score:
     true_positives, false_alarms, missed : int
         Detections matched to a true twitch, detections matched to none, true twitches without one.
     ignored : int
-        Detections matched to a true twitch below the wanted signal-to-noise ratio.
+        Detections that are neither right nor wrong: matched to a true twitch that is not judged, or
+        below the wanted signal-to-noise ratio themselves.
     hours : float
         Channel-hours judged; NaN if unknown.
     timing_errors_s : tuple of float
@@ -141,7 +144,8 @@ def evaluate(
 
     A detection is a row for which `is_twitch` holds. Detections and true twitches of one channel
     are paired one to one (`match_times`); a detection without a partner is a false alarm, inside
-    a nuisance or not.
+    a nuisance or not. Of true twitches closer than 30 ms only the largest is judged, since on the
+    skin they are one wave: a detection of another of them is neither a hit nor a false alarm.
 
     Parameters
     ----------
@@ -152,8 +156,9 @@ def evaluate(
         Greatest distance in time of a pair, s. The default is that of the published comparison of
         peers, 25 ms.
     min_snr
-        Leave out true twitches of a smaller (or unknown) signal-to-noise ratio: they are neither
-        hits nor misses, and a detection paired with one is ignored.
+        Leave out twitches of a smaller signal-to-noise ratio (or unknown, in the truth): true
+        ones are neither hits nor misses, and a detection paired with one, or without a partner
+        and itself smaller, is ignored; unless it lies in a nuisance, where it stays false.
     hours
         Duration judged, per channel name or the same for every channel; a channel without it has
         no rate of false alarms.
@@ -196,27 +201,47 @@ def _score(
     found, twitches = detected[is_twitch(detected)], truth[is_twitch(truth)]
     found_s, true_s = _times(found), _times(twitches)
     judged = np.ones(len(twitches), bool) if min_snr == -np.inf else twitches["snr"] >= min_snr
-    found_index, true_index = match_times(found_s, true_s, tolerance_s)
-    alone = np.delete(found_s, found_index)
-    hit = judged[true_index]
-    found_index, true_index = found_index[hit], true_index[hit]
+    judged &= ~_beside_larger(true_s, twitches["amplitude_uv"])
+    found_index, hit = match_times(found_s, true_s[judged], tolerance_s)
+    true_index = np.flatnonzero(judged)[hit]
+    spans = {kind: _union(truth[truth["trial_type"] == kind]) for kind in NUISANCES}
+    rest = np.delete(np.arange(len(found)), found_index)
+    explained, _ = match_times(found_s[rest], true_s[~judged], tolerance_s)
+    rest = np.delete(rest, explained)
+    small = (found["snr"][rest] < min_snr) & ~np.any(
+        [_inside(found_s[rest], span) for span in spans.values()], axis=0
+    )
+    alone = found_s[rest[~small]]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = found["amplitude_uv"][found_index] / twitches["amplitude_uv"][true_index]
-    spans = {kind: _union(truth[truth["trial_type"] == kind]) for kind in NUISANCES}
     return Score(
         true_positives=len(found_index),
         false_alarms=len(alone),
         missed=int(judged.sum()) - len(found_index),
-        ignored=int((~hit).sum()),
+        ignored=len(explained) + int(small.sum()),
         hours=hours,
         timing_errors_s=tuple((found_s[found_index] - true_s[true_index]).tolist()),
         amplitude_ratios=tuple(ratios[np.isfinite(ratios)].tolist()),
         nuisance_s={kind: float(np.sum(spans[kind] @ [-1, 1])) for kind in NUISANCES},
         nuisance_false_alarms={
-            kind: int(np.sum((alone[:, None] >= span[:, 0]) & (alone[:, None] < span[:, 1])))
-            for kind, span in spans.items()
+            kind: int(_inside(alone, span).sum()) for kind, span in spans.items()
         },
     )
+
+
+def _beside_larger(times_s: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
+    """Return which true twitches lie within `RESOLVED_S` of a larger one that counts."""
+    beside = np.zeros(len(times_s), dtype=bool)
+    kept = np.zeros(len(times_s), dtype=bool)
+    for index in np.argsort(-np.nan_to_num(amplitudes), kind="stable"):
+        beside[index] = (np.abs(times_s[kept] - times_s[index]) < RESOLVED_S).any()
+        kept[index] = not beside[index]
+    return beside
+
+
+def _inside(times_s: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """Return which times lie in one of the ``(n, 2)`` spans."""
+    return ((times_s[:, None] >= spans[:, 0]) & (times_s[:, None] < spans[:, 1])).any(axis=1)
 
 
 def _times(table: np.ndarray) -> np.ndarray:
