@@ -20,6 +20,7 @@ EDGE_SHARE = 0.15  # of the peak: what is below is no part of the potential,
 EDGE_SD = 3.0  # nor what is below this many standard deviations of the noise,
 PAUSE_S = 0.004  # and where it stays below for so long, the potential ends
 SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
+FINE_HZ = 2000.0  # waveforms are looked at with at least so many values per second
 JUMP_S = 0.001  # a potential does not rise by most of its height within this
 
 
@@ -64,17 +65,20 @@ class Ruler:
     """Measures candidates in the cleaned signal at one sampling frequency."""
 
     def __init__(self, sos: np.ndarray, sfreq: float) -> None:
-        self._sfreq = sfreq
-        half, self._shown = round(KERNEL_S * sfreq), round(SHOWN_S * sfreq)
-        self.reach = half + self._shown
+        fine = max(1, int(np.ceil(FINE_HZ / sfreq)))
+        self._sfreq, self._fine_sfreq = sfreq, fine * sfreq
+        half = round(KERNEL_S * sfreq)
+        self._shown = round(SHOWN_S * sfreq) * fine
+        self.reach = half + self._shown // fine
         """Samples of signal needed to each side of a candidate."""
-        kernel = _zero_phase_kernel(sos, sfreq, half)
-        shift = np.arange(2 * self._shown + 1)
-        self._filter = np.zeros((2 * self.reach + 1, len(shift)))
-        for column in shift:
-            self._filter[column : column + 2 * half + 1, column] = kernel
+        kernel = _zero_phase_kernel(sos, sfreq, half, fine)
+        at = np.arange(-self._shown, self._shown + 1) - fine * np.arange(
+            -self.reach, self.reach + 1
+        ).reshape(-1, 1)
+        inside = np.abs(at) <= half * fine
+        self._filter = np.where(inside, kernel[np.where(inside, at + half * fine, 0)], 0.0)
+        self._jump = max(1, round(JUMP_S * self._fine_sfreq))
         # Comparisons of shapes need no more than 1 kHz.
-        self._jump = max(1, round(JUMP_S * sfreq))
         self._shape_at = np.arange(-SHAPE_S, SHAPE_S + 1e-9, max(1e-3, 1 / sfreq))
 
     def measure(self, candidate: Candidate, clean: np.ndarray, first_s: float) -> None:
@@ -91,19 +95,19 @@ class Ruler:
         """
         wave = clean @ self._filter
         size = np.abs(wave)
-        middle, near = self._shown, round(PEAK_S * self._sfreq)
+        middle, near = self._shown, round(PEAK_S * self._fine_sfreq)
         peak = middle - near + int(np.argmax(size[middle - near : middle + near + 1]))
-        far = round(REACH_S * self._sfreq)
+        far = round(REACH_S * self._fine_sfreq)
         around = wave[max(peak - far, 0) : peak + far + 1]
-        start_s = first_s + (self.reach - self._shown) / self._sfreq
-        candidate.peak_s = start_s + (peak + _vertex(size, peak)) / self._sfreq
+        start_s = first_s + self.reach / self._sfreq - self._shown / self._fine_sfreq
+        candidate.peak_s = start_s + (peak + _vertex(size, peak)) / self._fine_sfreq
         candidate.amplitude_uv = float(np.ptp(around))
         edge = min(
             max(EDGE_SHARE * size[peak], EDGE_SD * candidate.noise_sd), 0.5 * float(size[peak])
         )
-        first, last = _extent(size >= edge, peak, max(1, round(PAUSE_S * self._sfreq)))
-        candidate.onset_s = start_s + first / self._sfreq
-        candidate.offset_s = start_s + last / self._sfreq
+        first, last = _extent(size >= edge, peak, max(1, round(PAUSE_S * self._fine_sfreq)))
+        candidate.onset_s = start_s + first / self._fine_sfreq
+        candidate.offset_s = start_s + last / self._fine_sfreq
         candidate.slow_uv = self._slow(clean)
         jump = np.abs(around[self._jump :] - around[: -self._jump]).max()
         candidate.jump_share = float((jump - 2 * candidate.noise_sd) / candidate.amplitude_uv)
@@ -111,8 +115,8 @@ class Ruler:
         energy = np.where(size >= edge, size**2, 0.0)
         energy[: max(peak - far, 0)] = energy[peak + far + 1 :] = 0.0
         centre = float(energy @ np.arange(len(energy)) / energy.sum())
-        candidate.centre_s = start_s + centre / self._sfreq
-        at = centre + self._shape_at * self._sfreq
+        candidate.centre_s = start_s + centre / self._fine_sfreq
+        at = centre + self._shape_at * self._fine_sfreq
         candidate.shape = np.interp(at, np.arange(len(wave)), wave)
 
     def waves(self, clean: np.ndarray, shift_s: float) -> np.ndarray:
@@ -125,7 +129,7 @@ class Ruler:
         shift_s
             From the maximum to the middle of the candidate's shape.
         """
-        columns = self._shown + np.round((self._shape_at + shift_s) * self._sfreq).astype(int)
+        columns = self._shown + np.round((self._shape_at + shift_s) * self._fine_sfreq).astype(int)
         return (clean[:, None, :] @ self._filter[:, columns])[:, 0]
 
     def _slow(self, clean: np.ndarray) -> float:
@@ -148,13 +152,17 @@ def _extent(above: np.ndarray, peak: int, pause: int) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _zero_phase_kernel(sos: np.ndarray, sfreq: float, half: int) -> np.ndarray:
-    """Return the symmetric impulse response with the magnitude of a causal filter."""
+def _zero_phase_kernel(sos: np.ndarray, sfreq: float, half: int, fine: int) -> np.ndarray:
+    """Return the symmetric impulse response with the magnitude of a causal filter.
+
+    It has `fine` values per sample, to see the waveform between the samples.
+    """
     n = 8 * half
     _, response = sosfreqz(sos, worN=np.linspace(0, sfreq / 2, n // 2 + 1), fs=sfreq)
-    impulse = np.fft.irfft(np.abs(response), n)
-    kernel = np.concatenate([impulse[-half:], impulse[: half + 1]])
-    taper = np.hanning(2 * half + 3)[1:-1]
+    impulse = np.fft.irfft(np.abs(response), n * fine) * fine
+    length = half * fine
+    kernel = np.concatenate([impulse[-length:], impulse[: length + 1]])
+    taper = np.hanning(2 * length + 3)[1:-1]
     kernel *= np.minimum(1.0, 2 * taper)
     return kernel - taper * (kernel.sum() / taper.sum())  # a constant must give nothing
 

@@ -162,14 +162,27 @@ class Decider:
             wide = slice(NOW.start - AFTER[code], NOW.stop + BEFORE[code])
             near = _dilated(self._codes[:, wide] == code, BEFORE[code], AFTER[code])
             codes[near & (codes == VALID)] = code
-        reach = slice(NOW.start - MARGIN - HALF_SECOND, NOW.stop + MARGIN + HALF_SECOND)
-        active = (self._power[:, reach] > ACTIVE).astype(int)
-        count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1)
-        length = 2 * HALF_SECOND + 1
-        core = count[:, length:] - count[:, :-length] >= self._preset.active_share * length
-        sustained = _dilated(core, MARGIN, MARGIN) | self._in_train[:, NOW]
+        sustained = self._sustained() | self._in_train[:, NOW]
         codes[sustained & (codes == VALID)] = CONTRACTION
         return codes
+
+    def _sustained(self) -> np.ndarray:
+        """Return which blocks of the tile lie in sustained activity.
+
+        Most of the second around a block is active, or of the time that follows or precedes it:
+        these find the beginning and the end.
+        """
+        reach = MARGIN + HALF_SECOND
+        active = self._power[:, NOW.start - reach : NOW.stop + reach] > ACTIVE
+        count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1, dtype=int)
+
+        def most(length: int) -> np.ndarray:
+            within = count[:, length:] - count[:, :-length]
+            return np.asarray(within >= self._preset.active_share * length)
+
+        around = _dilated(most(2 * HALF_SECOND + 1), MARGIN, MARGIN)
+        beside = most(reach + 1)
+        return np.asarray(around | beside[:, : TILE_BLOCKS] | beside[:, -TILE_BLOCKS:])
 
     def _local_noise_reason(self, candidate: Candidate, block: int) -> str:
         """Reject what would not have been found against the noise of the second around it."""

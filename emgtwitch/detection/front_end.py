@@ -137,7 +137,7 @@ class FrontEnd:
         self._longest_glitch = min(2, int(GLITCH_S * sfreq))
         self._past = np.zeros((n_channels, self.look_ahead))
         self._state = np.zeros((len(self.sos), n_channels, 2))
-        self._mains = MainsCanceller(n_channels, sfreq, mains)
+        self.mains = MainsCanceller(n_channels, sfreq, mains)
 
     def process(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
@@ -167,7 +167,7 @@ class FrontEnd:
             extended, noise_sd, self.look_ahead, self._longest_glitch
         )
         without_glitches = extended[:, self.look_ahead : -self.look_ahead]
-        clean = self._mains.subtract(without_glitches, noise_sd, keep=keep)
+        clean = self.mains.subtract(without_glitches, noise_sd, keep=keep)
         filtered, state = sosfilt(self.sos, clean, axis=-1, zi=self._state)
         if keep:
             self._state = state

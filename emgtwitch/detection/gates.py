@@ -40,8 +40,8 @@ RHYTHMS = (
 )
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
-COMMON_ALIKE = 0.75
-COMMON_SD = 4.0  # of a wave in another channel, to be more than its noise
+COMMON_SD = 3.0  # of what another channel shares with a candidate, to be more than its noise
+COMMON_REST = 0.5  # energy that it does not share, of that which it shares, beyond the noise
 
 
 def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> str:
@@ -100,10 +100,11 @@ def shared_reason(
     other_leg
         ``(n_others,)`` bool: known to be on the other leg.
     """
-    size = np.linalg.norm(candidate.shape)
+    size = float(np.linalg.norm(candidate.shape))
     shared = np.abs(waves @ candidate.shape) / size
-    alike = shared > COMMON_ALIKE * np.linalg.norm(waves, axis=1)
-    seen = alike & (shared > COMMON_SD * noise_sd)
+    rest = np.square(waves).sum(axis=1) - shared**2
+    noise = waves.shape[1] * noise_sd**2
+    seen = (shared > COMMON_SD * noise_sd) & (rest < 1.5 * noise + COMMON_REST * shared**2)
     if (seen & (size < CROSSTALK * shared)).any():
         return "crosstalk"
     if (seen & other_leg & (shared > CROSSTALK * size)).any():

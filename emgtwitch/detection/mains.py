@@ -47,6 +47,8 @@ class MainsCanceller:
         self._amplitude = np.zeros((n_channels, len(lines)), dtype=complex)
         self.active = np.zeros((n_channels, len(lines)), dtype=bool)
         """``(n_channels, n_lines)`` lines that are being subtracted."""
+        self.started = np.zeros(n_channels, dtype=bool)
+        """``(n_channels,)`` bool: new lines were found at the end of the last tile."""
         self._recent = np.zeros((n_channels, 0))
         self._first_search = self._until_search = round(FIRST_SEARCH_S * sfreq)
 
@@ -67,6 +69,7 @@ class MainsCanceller:
         if keep:
             n_search = round(SEARCH_S * self._sfreq)
             self._recent = np.concatenate([self._recent, samples], axis=1)[:, -n_search:]
+            self.started[:] = False
             self._until_search -= samples.shape[1]
             if self._until_search <= 0:
                 full = self._recent.shape[1] == n_search
@@ -151,6 +154,7 @@ class MainsCanceller:
             first = own & np.isin(self._harmonic, FIRST_HARMONICS)
             is_mains = (found | self.active)[:, first].any(axis=1)
             new = found & ~self.active & own & is_mains[:, None]
+            self.started |= new.any(axis=1)
             for channel in np.flatnonzero(new.any(axis=1)):
                 if not self.active[channel, own].any():
                     lowest = int(np.argmax(new[channel]))

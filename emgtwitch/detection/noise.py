@@ -7,6 +7,7 @@ Bennett 1948).
 """
 
 import numpy as np
+from scipy.special import gammainc
 
 QUANTILE = 0.3  # of the powers of short blocks, trusted to be free of activity
 _QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
@@ -42,18 +43,27 @@ class NoiseFloor:
         self._least_spectrum = self._spectrum(least_autocovariance)
         self._n_level = round(LEVEL_S * sfreq / n_block)
         self._n_high = round(HIGH_S * sfreq / n_block)
-        self._n_block, self._shape_samples = n_block, SHAPE_S * sfreq
+        self._n_block, self._block_s = n_block, n_block / sfreq
         self._powers = np.full((n_channels, self._n_level), np.inf)
         self._high_powers = np.full((n_channels, self._n_high), np.inf)
         self._autocovariance = np.zeros((n_channels, self._n_window))
-        self._seen = np.zeros(n_channels)
         self._high_share = np.full(n_channels, np.nan)
+        self.seen_s = np.zeros(n_channels)
+        """``(n_channels,)`` seconds of quiet signal taken in."""
         self.level = np.full(n_channels, np.nan)
         """``(n_channels,)`` power of the noise; NaN before anything is known."""
 
     def set_least(self, least_autocovariance: np.ndarray) -> None:
         """Replace the noise of the converter, when its step becomes known better."""
         self._least_spectrum = self._spectrum(least_autocovariance)
+
+    def forget(self, channels: np.ndarray) -> None:
+        """Start anew in some channels, ``(n_channels,)`` bool: what was seen was not noise."""
+        self._powers[channels] = np.inf
+        self._high_powers[channels] = np.inf
+        self._autocovariance[channels] = 0.0
+        self._high_share[channels] = self.level[channels] = np.nan
+        self.seen_s[channels] = 0.0
 
     def update_level(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray
@@ -80,7 +90,7 @@ class NoiseFloor:
         high = _robust_mean(self._high_powers, freedom)
         change = high / (self._high_share * np.maximum(level, TINY))
         changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
-        change = np.where(changed & (self._seen > self._shape_samples / 8), change, 1.0)
+        change = np.where(changed & (self.seen_s > SHAPE_S / 8), change, 1.0)
         self._powers *= change[:, None]
         level = np.maximum(level * change, self._least_spectrum.mean(axis=1))
         self.level = np.where(np.isfinite(level), level, self.level)
@@ -106,16 +116,16 @@ class NoiseFloor:
             ``(n_channels, n_window)`` mean products of quiet samples with those before, lag 0
             first.
         """
-        count = quiet.sum(axis=1) * self._n_block
-        share = count / np.maximum(np.minimum(self._seen + count, self._shape_samples), 1)
+        new_s = quiet.sum(axis=1) * self._block_s
+        share = new_s / np.maximum(np.minimum(self.seen_s + new_s, SHAPE_S), self._block_s)
         # The level changes from tile to tile; only the shape is averaged.
         scaled = products / np.maximum(products[:, :1], TINY)
         self._autocovariance += share[:, None] * (scaled - self._autocovariance)
         total = np.where(quiet, powers, 0.0).sum(axis=1)
         high = np.where(quiet, high_powers, 0.0).sum(axis=1) / np.maximum(total, TINY)
         old = np.where(np.isfinite(self._high_share), self._high_share, high)
-        self._high_share = np.where(count > 0, old + share * (high - old), self._high_share)
-        self._seen += count
+        self._high_share = np.where(new_s > 0, old + share * (high - old), self._high_share)
+        self.seen_s += new_s
 
     def autocovariance(self) -> np.ndarray:
         """Return ``(n_channels, n_window)``, positive definite, lag 0 first."""
@@ -137,7 +147,7 @@ class NoiseFloor:
         lags = np.arange(1, min(n, self._n_window))
         correlation = self._autocovariance[:, lags] / np.maximum(self._autocovariance[:, :1], TINY)
         spread = n + 2 * ((n - lags) * correlation**2).sum(axis=1)
-        return np.where(self._seen > 0, n**2 / spread, n / 3)
+        return np.where(self.seen_s > 0, n**2 / spread, n / 3)
 
 
 def _shifted(history: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -157,4 +167,11 @@ def _robust_mean(powers: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     limit = quantile / relative * (1 + QUIET_SD * np.sqrt(2 / freedom))
     inside = (powers <= limit[:, None]) & np.isfinite(powers)
     total = np.where(inside, powers, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(inside.sum(axis=1), 1), np.nan)
+    mean = total / np.maximum(inside.sum(axis=1), 1) / _kept_share(freedom)
+    return np.where(count > 0, mean, np.nan)
+
+
+def _kept_share(freedom: np.ndarray) -> np.ndarray:
+    """Return mean over mean of a chi-square variable cut off `QUIET_SD` above its mean."""
+    limit = freedom / 2 * (1 + QUIET_SD * np.sqrt(2 / freedom))
+    return gammainc(freedom / 2 + 1, limit) / gammainc(freedom / 2, limit)

@@ -21,11 +21,14 @@ from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
 
 LOWEST_SFREQ = 200.0
-SETTLE_S = 1.2  # for filters and mains before the noise is looked at
-WARM_UP_S = 2.0  # before anything is detected
+SETTLE_S = 0.5  # for filters and mains, before the noise is looked at
+WARM_UP_S = 0.7  # of quiet signal, before anything is detected
+# The noise is known only from what was seen of it; scores are lowered by this over the seconds.
+DOUBT_S = 0.1
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side
-WHITEN_S = 2.0  # between new whitenings; each tile has its own level
+WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
+WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
 
 
 class StreamingDetector:
@@ -84,6 +87,8 @@ class StreamingDetector:
         self._noise = NoiseFloor(self._converter_noise(), grid.seen_sfreq, grid.n_block)
         self._whitened = np.zeros((n_channels, *self._bank.shapes.shape))
         self._whitened_level = np.full(n_channels, np.nan)
+        self._whitened_s = np.full(n_channels, np.nan)
+        self._settled_s = np.full(n_channels, SETTLE_S)
         self._threshold = threshold(self.settings.wanted_false_alarms, grid.seen_sfreq)
         self._reach = max(1, round(DEAD_TIME_S * grid.seen_sfreq / grid.hop))
         self._ruler = Ruler(self._front.sos, self.sfreq)
@@ -144,7 +149,7 @@ class StreamingDetector:
         n_pushed = self._n_pushed
         events = [event for event in self.push(silence) if not event.provisional]
         self._n_pushed = n_pushed
-        events = [event for event in events if event.onset < end_s]
+        events = [event for event in events if not event.peak_time >= end_s]
         return events + self._decider.finish(end_s)
 
     def _next_tile(self, bridged: np.ndarray, raw: np.ndarray) -> list[Event]:
@@ -158,18 +163,22 @@ class StreamingDetector:
         self._seen = seen[:, grid.n_block * TILE_BLOCKS :]
         windows = self._windows(seen)
         powers, high_powers = self._powers(seen)
-        if start_s >= SETTLE_S:
-            quiet = self._noise.update_level(powers, high_powers, codes == VALID)
-            self._update_shape(quiet, powers, high_powers, windows)
+        settled = start_s >= self._settled_s
+        quiet = self._noise.update_level(
+            powers, high_powers, (codes == VALID) & settled[:, None]
+        )
+        self._update_shape(quiet, powers, high_powers, windows)
         score = statistic(windows, self._whitened) * self._to_level()[:, None]
         self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
-        if start_s >= WARM_UP_S:
-            self._find(start_s)
-        else:
-            codes[:] = WARM_UP
+        codes[np.isnan(self._whitened_s)] = WARM_UP
+        self._find(start_s)
         self._tile += 1
-        if self._tile % max(1, round(WHITEN_S / tile_s)) == 0:
-            self._whiten()
+        started = self._front.mains.started
+        if started.any():  # until now the noise was taken for greater than it is
+            self._noise.forget(started)
+            self._whitened_s[started] = np.nan
+            self._settled_s[started] = start_s + tile_s + SETTLE_S
+        self._whiten()
         relative = (
             powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
         )
@@ -180,7 +189,7 @@ class StreamingDetector:
 
     def _to_level(self) -> np.ndarray:
         """Return what turns scores at the level of the whitening into those at the present one."""
-        ratio = self._whitened_level / self._noise.level
+        ratio = self._whitened_level / self._noise.level / (1 + DOUBT_S / self._whitened_s)
         return np.where(np.isfinite(ratio), ratio, 0.0)
 
     def _windows(self, seen: np.ndarray) -> np.ndarray:
@@ -206,9 +215,15 @@ class StreamingDetector:
         self._noise.update_shape(quiet, powers, high_powers, products)
 
     def _whiten(self) -> None:
-        self._noise.set_least(self._converter_noise())
-        self._whitened = whitened_bank(self._bank, self._noise.autocovariance())
-        self._whitened_level = self._noise.level.copy()
+        """Match the bank to the noise of the channels of which enough more has been seen."""
+        seen_s = self._noise.seen_s
+        due = seen_s >= np.fmin(WHITEN_MORE * self._whitened_s, self._whitened_s + WHITEN_S)
+        due |= np.isnan(self._whitened_s) & (seen_s >= WARM_UP_S)
+        if due.any():
+            self._noise.set_least(self._converter_noise())
+            self._whitened[due] = whitened_bank(self._bank, self._noise.autocovariance()[due])
+            self._whitened_level[due] = self._noise.level[due]
+            self._whitened_s[due] = seen_s[due]
 
     def _converter_noise(self) -> np.ndarray:
         """Return the autocovariance of rounding noise, LSB²/12 before the filter."""
@@ -274,7 +289,7 @@ class StreamingDetector:
         start_s = self._tile * self.grid.n_tile / self.sfreq
         hop = self.grid.hop * self.grid.step
         n = (self._bridged.shape[1] - ahead) // hop * hop
-        if n <= 0 or start_s < WARM_UP_S:
+        if n <= 0:
             return []
         clean, filtered, _ = self._front.process(
             self._bridged[:, : n + ahead], self._noise_sd(), keep=False
