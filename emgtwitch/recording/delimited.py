@@ -158,12 +158,13 @@ def _layout(path: Path) -> _Layout:
         widths = {len(row) for row in cells[:-1]} or {len(cells[0])}
         numeric = [is_number(cell) or cell.lower() in MISSING for cell in cells[0]]
         alike = widths == {len(cells[0])} and all(
-            is_number(cell) or cell.lower() in MISSING
+            (is_number(cell) == is_numeric) or cell.lower() in MISSING
             for row in cells[:-1]
             for cell, is_numeric in zip(row, numeric, strict=True)
-            if is_numeric
         )
         if alike and any(map(is_number, cells[0])):
+            if any(map(is_number, _cells(lines[skip - 1], delimiter))) and skip:
+                raise InputError(f"{path}: line {skip} breaks the rows of numbers")
             names, units = _header(lines[:skip], delimiter, len(cells[0]))
             return _Layout(delimiter, decimal_comma, skip, names, units, numeric)
     raise InputError(f"{path}: no rows of numbers in its first {len(lines)} lines")

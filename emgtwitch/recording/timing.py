@@ -6,6 +6,8 @@ from emgtwitch.errors import InputError
 from emgtwitch.recording.signals import warn
 
 _LONG_PAUSE_S = 1.0
+_MOST_OFF_GRID = 0.2  # periods, root mean square; 0.29 is no relation to the grid at all
+_EVEN_S = 5e-3
 _MOST_GROWTH = 20  # samples to fill for each sample there is
 
 
@@ -14,9 +16,9 @@ def grid_of_times(times_s: np.ndarray, where: object) -> tuple[float, np.ndarray
 
     A straight line is fitted to longer and longer starts of the time stamps, each time counting
     in periods of the line before it, so that a gap does not bend it. Where every stamp then lies
-    nearest to its own point of the grid, the missing points are gaps. Stamps that do not (those
-    of a host, that come in bursts) only give the mean rate: losses shorter than a second cannot
-    be seen then, which is warned of.
+    near a point of its own, the missing points are gaps. Stamps that do not (those of a host,
+    that come in bursts) only give the mean rate: losses shorter than a second cannot be seen
+    then, which is warned of.
 
     Parameters
     ----------
@@ -47,39 +49,49 @@ def grid_of_times(times_s: np.ndarray, where: object) -> tuple[float, np.ndarray
         raise InputError(
             f"{where}: time runs backward after sample {row + 1}; is it two recordings in one?"
         )
-    window = min(100, len(times_s) - 1)
-    period = float(np.median(times_s[window:] - times_s[:-window])) / window
-    if period <= 0:
+    if times_s[-1] <= 0:
         raise InputError(f"{where}: time stands still; are the time stamps in another unit?")
-    index = np.arange(len(times_s))
-    stop = 0
-    while stop < len(times_s):
-        stop = min(max(3 * stop, 100), len(times_s))
-        index[:stop] = np.rint(times_s[:stop] / period)
-        if index[stop - 1] > 0:
-            period = float(np.polyfit(index[:stop], times_s[:stop], 1)[0])
-    if (np.diff(index) > 0).all() and period > 0:
-        sfreq = 1 / period
-    else:
-        index, sfreq = _grid_of_uneven_times(times_s, where)
+    # A step over a loss is two periods or more.
+    period_s = float(np.median(steps[steps <= 1.5 * np.median(steps)]))
+    sfreq, index = _fitted_grid(times_s, period_s) or _mean_grid(times_s, where)
     if abs(round(sfreq) - sfreq) < 1e-5 * sfreq:
         sfreq = float(round(sfreq))
     return sfreq, index
 
 
-def _grid_of_uneven_times(times_s: np.ndarray, where: object) -> tuple[np.ndarray, float]:
+def _fitted_grid(times_s: np.ndarray, period_s: float) -> tuple[float, np.ndarray] | None:
+    """Return rate and index if the stamps lie near the points of an even grid, else None."""
+    index = np.zeros(len(times_s), dtype=np.int64)
+    first_s, stop = 0.0, 5
+    while period_s > 0:
+        stop = min(2 * stop, len(times_s))
+        start = times_s[:stop]
+        index[:stop] = np.rint((start - first_s) / period_s)
+        period_s, first_s = map(float, np.polyfit(index[:stop], start, 1))
+        off_s = np.sqrt(np.mean((start - first_s - index[:stop] * period_s) ** 2))
+        if off_s > _MOST_OFF_GRID * period_s:
+            return None
+        if stop == len(times_s):
+            return (1 / period_s, index - index[0]) if (np.diff(index) > 0).all() else None
+    return None
+
+
+def _mean_grid(times_s: np.ndarray, where: object) -> tuple[float, np.ndarray]:
+    """Return the mean rate, and the index if only pauses longer than a second are losses."""
     pauses = np.diff(times_s)
     long_ones = pauses > _LONG_PAUSE_S
-    sfreq = (~long_ones).sum() / pauses[~long_ones].sum()
-    lost = np.where(long_ones, np.rint(pauses * sfreq) - 1, 0).astype(int)
+    if long_ones.all() or pauses[~long_ones].sum() <= 0:
+        raise InputError(f"{where}: time stands still; are the time stamps in another unit?")
+    sfreq = float((~long_ones).sum() / pauses[~long_ones].sum())
+    lost = np.where(long_ones, np.rint(pauses * sfreq) - 1, 0).astype(np.int64)
     index = np.arange(len(times_s)) + np.concatenate([[0], np.cumsum(lost)])
     off_s = np.abs(times_s - index / sfreq).max()
-    if off_s > 5e-3:
+    if off_s > _EVEN_S:
         warn(
             f"{where}: the time stamps are up to {off_s * 1e3:.0f} ms off an even grid (those of "
             f"a host?): the rate is their mean, {sfreq:.4g} Hz, and short losses cannot be seen"
         )
-    return index, float(sfreq)
+    return sfreq, index
 
 
 def grid_of_counter(counter: np.ndarray, period: int | None = None) -> np.ndarray:
