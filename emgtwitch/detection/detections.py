@@ -1,0 +1,269 @@
+"""What detection returns: the events of a recording, and the account of its time."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emgtwitch import __version__
+from emgtwitch.detection.account import ChannelAccount
+from emgtwitch.detection.rates import ChannelRate, rate_interval
+from emgtwitch.errors import InputError
+from emgtwitch.event_table import (
+    COLUMNS,
+    NOT_APPLICABLE,
+    is_twitch,
+    read_event_table,
+    sidecar_path,
+    write_event_table,
+)
+
+if TYPE_CHECKING:
+    import mne
+    import pandas
+
+SOFTWARE = "emgtwitch"
+_SHORTEST_STEP = 1 / 6  # of a step in time that must be valid for it to have a rate
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The events of one recording.
+
+    Attributes
+    ----------
+    events
+        Structured array with one row per event or interval, the columns as in
+        `emgtwitch.event_table`; rejected candidates included. `emgtwitch.event_table.is_twitch`
+        tells which rows count.
+    accounts
+        Seconds recorded, valid and excluded, noise and detection floor of each channel.
+    sides
+        ``"left"``, ``"right"`` or None for each channel.
+    settings
+        Everything that was chosen, and what it was chosen for.
+    source
+        Name of the recording's file, without folders.
+    start
+        Date and time of the first sample, as the recording has it, if it has.
+    version
+        The version of the software that detected.
+    """
+
+    events: np.ndarray
+    accounts: tuple[ChannelAccount, ...]
+    sides: tuple[str | None, ...]
+    settings: Mapping[str, Any]
+    source: str | None = None
+    start: datetime | None = None
+    version: str = __version__
+
+    @property
+    def ch_names(self) -> tuple[str, ...]:
+        """Names of the channels that were searched."""
+        return tuple(account.channel for account in self.accounts)
+
+    def twitches(self, channel: str) -> np.ndarray:
+        """Return the rows of `events` that are twitches of a channel."""
+        return self.events[is_twitch(self.events) & (self.events["channel"] == channel)]
+
+    def excluded(self, channel: str) -> np.ndarray:
+        """Return the rows of `events` that are excluded intervals of a channel.
+
+        The warm-up of the detector has no row.
+        """
+        return self.events[_is_interval(self.events) & (self.events["channel"] == channel)]
+
+    def rates(self) -> tuple[ChannelRate, ...]:
+        """Return the rate of each channel, with its interval and what it rests on."""
+        rows = []
+        for account, side in zip(self.accounts, self.sides, strict=True):
+            count, minutes = len(self.twitches(account.channel)), account.valid_s / 60
+            rate, low, high = (float(value) for value in rate_interval(count, minutes))
+            rows.append(
+                ChannelRate(
+                    account.channel,
+                    side,
+                    count,
+                    minutes,
+                    rate,
+                    low,
+                    high,
+                    account.noise_uv,
+                    account.floor_uv,
+                    account.excluded_s,
+                )
+            )
+        return tuple(rows)
+
+    def rates_over_time(self, channel: str, step_s: float = 60.0) -> np.ndarray:
+        """Return the rate of a channel in steps from the start of the recording.
+
+        Parameters
+        ----------
+        channel
+            Its name.
+        step_s
+            Length of a step, s; the last one may be shorter.
+
+        Returns
+        -------
+        ndarray
+            Structured, float64: ``start_s``, ``stop_s``, ``count``, ``valid_s``,
+            ``rate_per_min``, ``low_per_min``, ``high_per_min``. The rate is NaN where less than a
+            sixth of `step_s` is valid.
+        """
+        account = self.accounts[self.ch_names.index(channel)]
+        edges = np.append(np.arange(0, account.recorded_s, step_s), account.recorded_s)
+        count, _ = np.histogram(self.twitches(channel)["peak_time"], edges)
+        valid_s = np.diff(edges)
+        for row in self.excluded(channel):
+            first, last = row["onset"], row["onset"] + row["duration"]
+            valid_s -= np.maximum(np.minimum(last, edges[1:]) - np.maximum(first, edges[:-1]), 0)
+        valid_s[:1] -= account.excluded_s.get("warm-up", 0.0)
+        known_s = np.where(valid_s >= _SHORTEST_STEP * step_s, valid_s, np.nan)
+        columns = {
+            "start_s": edges[:-1],
+            "stop_s": edges[1:],
+            "count": count,
+            "valid_s": np.maximum(valid_s, 0),
+        }
+        names = ("rate_per_min", "low_per_min", "high_per_min")
+        columns |= zip(names, rate_interval(count, known_s / 60), strict=True)
+        table = np.empty(len(count), dtype=[(name, "f8") for name in columns])
+        for name, values in columns.items():
+            table[name] = values
+        return table
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """Return `events` as a `pandas.DataFrame`; what does not apply is NA there.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_dataframe needs pandas: pip install pandas") from error
+        frame = pandas.DataFrame({name: self.events[name] for name in COLUMNS})
+        for name in ("unit", "burst"):
+            frame[name] = frame[name].astype("Int64").mask(frame[name] < 0)
+        frame["reason"] = frame["reason"].mask(frame["reason"] == NOT_APPLICABLE)
+        return frame
+
+    def annotations(self) -> "mne.Annotations":
+        """Return the twitches and the excluded intervals as `mne.Annotations`.
+
+        Descriptions are the trial types of the event table, onsets in s from the first sample;
+        each names its channel. ``raw.set_annotations`` takes them as they are.
+        """
+        import mne
+
+        rows = self.events[is_twitch(self.events) | _is_interval(self.events)]
+        return mne.Annotations(
+            rows["onset"],
+            rows["duration"],
+            rows["trial_type"],
+            ch_names=[(str(name),) for name in rows["channel"]],
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the event table and its JSON sidecar.
+
+        Parameters
+        ----------
+        path
+            File to write, ending in ``.tsv``; the sidecar has the same name ending in ``.json``.
+
+        Raises
+        ------
+        InputError
+            The name does not end in ``.tsv``, or there is no such folder, or it is read-only.
+        """
+        path = Path(path)
+        if path.suffix != ".tsv":
+            raise InputError(f"{path}: the name of an event table must end in .tsv")
+        channels = {}
+        for account, side in zip(self.accounts, self.sides, strict=True):
+            channels[account.channel] = {
+                "side": side,
+                "recorded_s": account.recorded_s,
+                "valid_s": account.valid_s,
+                "excluded_s": account.excluded_s,
+                "noise_uv": account.noise_uv,
+                "detection_floor_uv": account.floor_uv,
+            }
+        about = {
+            "software": {"name": SOFTWARE, "version": self.version},
+            "source": self.source,
+            "start": self.start and self.start.isoformat(),
+            "settings": dict(self.settings),
+            "channels": channels,
+        }
+        try:
+            write_event_table(path, self.events, _rounded(about))
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Detections":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            There is no such table, or no sidecar of it by this software.
+        """
+        sidecar = sidecar_path(path)
+        events = read_event_table(path)
+        try:
+            about = json.loads(sidecar.read_text(encoding="utf-8"))
+            accounts = tuple(_account(*entry) for entry in about["channels"].items())
+            return cls(
+                events,
+                accounts,
+                tuple(entry["side"] for entry in about["channels"].values()),
+                about["settings"],
+                about["source"],
+                about["start"] and datetime.fromisoformat(about["start"]),
+                about["software"]["version"],
+            )
+        except FileNotFoundError as error:
+            raise InputError(f"{sidecar}: not there, so {path} tells no valid time") from error
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(f"{sidecar}: no sidecar by emgtwitch detect: {error!r}") from error
+
+
+def _is_interval(events: np.ndarray) -> np.ndarray:
+    return (events["reason"] == NOT_APPLICABLE) & ~is_twitch(events)
+
+
+def _account(channel: str, entry: dict[str, Any]) -> ChannelAccount:
+    def number(key: str) -> float:
+        return math.nan if entry[key] is None else float(entry[key])
+
+    return ChannelAccount(
+        channel,
+        number("recorded_s"),
+        number("valid_s"),
+        {reason: float(seconds) for reason, seconds in entry["excluded_s"].items()},
+        number("noise_uv"),
+        number("detection_floor_uv"),
+    )
+
+
+def _rounded(value: Any) -> Any:
+    """Return values for JSON: floats to 1e-6 as in the table, None for what is no number."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
