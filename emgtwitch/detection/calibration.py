@@ -10,8 +10,8 @@ dependence on the rate at which the statistic is seen was measured with
 import numpy as np
 
 # Rate of the samples that the statistic sees (Hz), and the natural logarithm of C per hour.
-_SEEN_HZ = np.array([200.0, 250.0, 320.0, 400.0, 500.0, 700.0])
-_LOG_C = np.array([11.9, 12.45, 12.9, 13.2, 13.5, 13.7])
+_SEEN_HZ = np.array([200.0, 250.0, 320.0, 400.0, 500.0])
+_LOG_C = np.array([12.35, 12.8, 13.15, 13.5, 13.75])
 
 
 def threshold(false_alarms_per_hour: float, seen_sfreq: float) -> float:

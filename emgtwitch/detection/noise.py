@@ -14,13 +14,14 @@ _QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
 LEVEL_S = 8.0  # memory of the level
 SHAPE_S = 20.0  # memory of the autocovariance
 HIGH_S = 2.5  # memory of the level at high frequencies
-# A block adds at most this many times the present level, so that a contraction of half a minute
-# cannot pass for a new noise level.
-RISE = 1.6
+# A block that is not quiet counts as this many times the present level, so that a contraction of
+# half a minute cannot pass for a new noise level, but a lasting change is followed in the end.
+RISE = 1.25
 QUIET_SD = 3.5  # blocks this many standard deviations above the level are not quiet
 # Electrode noise changes at all frequencies alike; muscle adds little at the highest ones. A
 # change of the level there, beyond this factor, is a change of the noise and is followed at once.
 HIGH_CHANGE = 1.4
+HIGH_SFREQ = 700.0  # slower recordings have no frequencies above those of muscle
 LEAST_SPECTRUM = 1e-3  # of its maximum: keeps the covariance invertible
 TINY = 1e-300  # instead of a division by zero
 
@@ -44,6 +45,7 @@ class NoiseFloor:
         self._n_level = round(LEVEL_S * sfreq / n_block)
         self._n_high = round(HIGH_S * sfreq / n_block)
         self._n_block, self._block_s = n_block, n_block / sfreq
+        self._has_high = sfreq >= HIGH_SFREQ
         self._powers = np.full((n_channels, self._n_level), np.inf)
         self._high_powers = np.full((n_channels, self._n_high), np.inf)
         self._autocovariance = np.zeros((n_channels, self._n_window))
@@ -82,19 +84,22 @@ class NoiseFloor:
         ndarray
             ``(n_channels, n_blocks)`` bool: nothing but noise, there and in the two blocks before.
         """
-        limit = np.where(np.isfinite(self.level), RISE * self.level, np.inf)[:, None]
-        self._powers = _shifted(self._powers, np.where(valid, np.minimum(powers, limit), np.inf))
-        self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
         freedom = self._freedom()
+        limit = (1 + QUIET_SD * np.sqrt(2 / freedom))[:, None]
+        level = self.level[:, None]
+        taken = np.where(powers > limit * level, RISE * level, powers)  # NaN: nothing known yet
+        self._powers = _shifted(self._powers, np.where(valid, taken, np.inf))
+        self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
         level = _robust_mean(self._powers, freedom)
         high = _robust_mean(self._high_powers, freedom)
         change = high / (self._high_share * np.maximum(level, TINY))
         changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
-        change = np.where(changed & (self.seen_s > SHAPE_S / 8), change, 1.0)
+        changed &= (self.seen_s > SHAPE_S / 8) & self._has_high
+        change = np.where(changed, change, 1.0)
         self._powers *= change[:, None]
         level = np.maximum(level * change, self._least_spectrum.mean(axis=1))
         self.level = np.where(np.isfinite(level), level, self.level)
-        quiet = valid & (powers < (self.level * (1 + QUIET_SD * np.sqrt(2 / freedom)))[:, None])
+        quiet = valid & (powers < limit * self.level[:, None])
         quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
         quiet[:, :2] = False
         return quiet

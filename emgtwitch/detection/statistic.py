@@ -17,6 +17,7 @@ from scipy.signal import sosfilt
 # Standard deviations of the Gaussians. Motor unit potentials of the calf last 5 to 25 ms.
 WIDTHS_S = (0.0012, 0.0017, 0.0024, 0.0034)
 ORDERS = (1, 2)
+FINE_HZ = 750.0  # rate at which potentials are looked for, also in a slower recording
 BEFORE_S = 0.014  # window of the statistic before and after the middle of the potential
 AFTER_S = 0.024
 # White noise added to the covariance, as part of its variance, before it is inverted: bands that
@@ -31,7 +32,8 @@ class Bank:
     Attributes
     ----------
     shapes
-        ``(n_window, n_widths * len(ORDERS))`` float64, the orders of one width side by side.
+        ``(n_window, n_potentials * len(ORDERS))`` float64, the orders of one potential side by
+        side.
     after
         Samples of the window that follow the middle of the potential.
     """
@@ -41,15 +43,24 @@ class Bank:
 
 
 def make_bank(sos: np.ndarray, sfreq: float, step: int) -> Bank:
-    """Return the bank for a filter `sos` at `sfreq`, seen at every `step`-th sample."""
-    before, after = round(BEFORE_S * sfreq / step), round(AFTER_S * sfreq / step)
-    time = np.arange(-before * step, after * step + 1) / sfreq
+    """Return the bank for a filter `sos` at `sfreq`, seen at every `step`-th sample.
+
+    A slow recording may sample a potential anywhere, so the bank then holds each width several
+    times, moved by fractions of a sample.
+    """
+    seen_hz = sfreq / step
+    before, after = round(BEFORE_S * seen_hz), round(AFTER_S * seen_hz)
+    n = 2 ** int(np.ceil(np.log2(0.5 * sfreq)))  # half a second, much longer than the window
+    hz = np.fft.rfftfreq(n, 1 / sfreq)
+    moves = max(1, round(FINE_HZ / seen_hz))
     shapes = []
     for width in WIDTHS_S:
-        u = time / max(width, 0.35 / sfreq * step)
-        gauss = np.exp(-(u**2) / 2)
-        shapes += [u * gauss, (u**2 - 1) * gauss]
-    filtered = sosfilt(sos, np.array(shapes), axis=-1)[:, ::step]
+        for move in range(moves):
+            delay_s = (n // 2 + move / moves * step) / sfreq
+            gauss = np.exp(-((2 * np.pi * hz * width) ** 2) / 2 - 2j * np.pi * hz * delay_s)
+            shapes += [gauss * (2j * np.pi * hz) ** order for order in ORDERS]
+    filtered = sosfilt(sos, np.fft.irfft(np.array(shapes), n), axis=-1)
+    filtered = filtered[:, n // 2 - before * step : n // 2 + after * step + 1 : step]
     filtered /= np.linalg.norm(filtered, axis=1, keepdims=True)
     return Bank(filtered.T.copy(), after)
 
@@ -68,7 +79,7 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     -------
     ndarray
         ``(n_channels, n_window, n_shapes)``: products of a noise window with the columns of one
-        width are independent and have variance 1.
+        potential are independent and have variance 1.
     """
     n_channels, n_window = autocovariance.shape
     lags = np.abs(np.subtract.outer(np.arange(n_window), np.arange(n_window)))
@@ -84,7 +95,7 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
 
 
 def statistic(windows: np.ndarray, whitened: np.ndarray) -> np.ndarray:
-    """Return the greatest energy in the subspace of any width.
+    """Return the greatest energy in the subspace of any potential of the bank.
 
     Parameters
     ----------
@@ -96,7 +107,7 @@ def statistic(windows: np.ndarray, whitened: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        ``(n_channels, n_positions)``; for one width, noise gives chi-square with two degrees of
+        ``(n_channels, n_positions)``; for one potential, noise gives chi-square with two degrees of
         freedom.
     """
     energy = np.square(windows @ whitened)

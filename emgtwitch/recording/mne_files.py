@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emgtwitch.errors import InputError
+from emgtwitch.recording.bdf import BAD_GAP
 from emgtwitch.recording.signals import (
-    BAD_GAP,
     Stated,
     agreed_rate,
     clean_name,

@@ -11,11 +11,12 @@ import numpy as np
 
 from emgtwitch.channels import muscle_of, side_of
 from emgtwitch.errors import InputError, SignalWarning
+from emgtwitch.recording.bdf import BAD_GAP
 
 if TYPE_CHECKING:
     import mne
 
-BAD_GAP = "BAD_gap"
+
 COUNTS = "counts"
 _MICRO = r"(?:u|µ|μ|micro)"
 # unit as written: µV per unit
