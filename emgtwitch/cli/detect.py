@@ -1,0 +1,179 @@
+"""``emgtwitch detect``: find the twitches of recordings."""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emgtwitch.cli import options, rate_table
+from emgtwitch.errors import InputError
+
+if TYPE_CHECKING:
+    from emgtwitch.detection.detections import Detections
+
+_EPILOG = """\
+The event table (tab-separated, BIDS) has one row per twitch, excluded interval and rejected
+candidate, with times in s from the start of the recording and amplitudes in µV peak to peak. The
+.json file beside it tells all settings and the seconds recorded, valid and excluded.
+
+examples:
+  emgtwitch detect calves.bdf                     writes calves_events.tsv beside it
+  emgtwitch detect my_dataset                     an EMG-BIDS data set: to derivatives/emgtwitch
+  emgtwitch detect *.edf --preset specific --json > summary.json
+  emgtwitch detect calves.bdf --channels calf_L calf_R --output both.tsv
+  emgtwitch detect log.csv --sfreq 1000 --uv-per-count 24.4"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "recordings",
+        metavar="RECORDING",
+        type=Path,
+        nargs="+",
+        help="file, folder of files, or EMG-BIDS data set",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="EVENTS.tsv",
+        type=Path,
+        help="event table to write, for one recording (default: <name>_events.tsv beside it, in "
+        "an EMG-BIDS data set under derivatives/emgtwitch)",
+    )
+    options.add_detection_options(parser)
+    options.add_reading_options(parser)
+    options.add_output_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Detect, recording after recording; those that fail do not keep back the others."""
+    from emgtwitch.detection.settings import Settings
+
+    Settings(arguments.preset, arguments.mains, arguments.false_alarms_per_hour)
+    recordings, failed = _recordings(arguments.recordings)
+    if arguments.output and len(recordings) + len(failed) > 1:
+        raise InputError(f"--output is one table, but there are {len(recordings)} recordings")
+    tables: dict[Path, Path] = {}
+    results = []
+    for recording in recordings:
+        try:
+            table = _table_path(recording, arguments.output, tables)
+            found = _detect(recording, table, arguments)
+        except InputError as error:
+            failed[recording] = error
+            continue
+        tables[table] = recording
+        if arguments.json:
+            results.append(_as_json(recording, table, found))
+        elif not arguments.quiet:
+            print(_as_text(recording, table, found), flush=True)
+    if arguments.json:
+        errors = [{"recording": str(path), "error": str(error)} for path, error in failed.items()]
+        print(json.dumps({"recordings": results, "failed": errors}, indent=2))
+    elif tables and not arguments.quiet:
+        print(rate_table.LEGEND)
+    if failed:
+        *others, last = failed.values()
+        for other in others:
+            print(f"emgtwitch: {' '.join(str(other).split())}", file=sys.stderr)
+        raise last
+    return 0
+
+
+def _recordings(paths: list[Path]) -> tuple[list[Path], dict[Path, InputError]]:
+    """Return the recordings that the paths stand for, each once, and the paths without any."""
+    from emgtwitch.recording.bids import find_recordings
+
+    found: dict[Path, Path] = {}
+    failed: dict[Path, InputError] = {}
+    for path in paths:
+        try:
+            found |= {recording.resolve(): recording for recording in find_recordings(path)}
+        except InputError as error:
+            failed[path] = error
+    return list(found.values()), failed
+
+
+def _table_path(recording: Path, given: Path | None, tables: dict[Path, Path]) -> Path:
+    """Return the table to write for a recording, if nothing of others is lost by that."""
+    from emgtwitch.event_table import sidecar_path
+    from emgtwitch.recording.derivatives import dataset_of, derivative_path
+
+    dataset = dataset_of(recording)
+    if given:
+        table = given
+    elif dataset:
+        table = derivative_path(dataset, recording, "events.tsv")
+    else:
+        table = recording.with_name(f"{recording.stem}_events.tsv")
+    if table.suffix != ".tsv":
+        raise InputError(f"{table}: the name of an event table must end in .tsv")
+    if given and not table.absolute().parent.is_dir():
+        raise InputError(f"{table}: there is no folder {table.parent}")
+    if table in tables:
+        raise InputError(f"{recording}: {table} is the table of {tables[table]}; give --output")
+    for file in (table, sidecar_path(table)):
+        if file.exists() and not _is_ours(sidecar_path(table)):
+            raise InputError(
+                f"{file} is there, and not by emgtwitch detect; choose another name by --output"
+            )
+    return table
+
+
+def _is_ours(sidecar: Path) -> bool:
+    from emgtwitch.detection.detections import SOFTWARE
+
+    try:
+        return bool(json.loads(sidecar.read_bytes())["software"]["name"] == SOFTWARE)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Detections":
+    """Detect in one recording and write its table."""
+    from emgtwitch.detection.files import detect
+    from emgtwitch.recording.derivatives import dataset_of, make_derivative_folder
+    from emgtwitch.recording.read import read_recording
+
+    raw = read_recording(recording, **options.reading_options(arguments))
+    try:
+        found = detect(raw, progress=not arguments.quiet, **options.detection_options(arguments))
+    except InputError as error:
+        raise InputError(f"{recording}: {error}") from error
+    dataset = dataset_of(recording)
+    if dataset and not arguments.output:
+        make_derivative_folder(dataset, table)
+    replace(found, source=recording.name).save(table)
+    return found
+
+
+def _as_json(recording: Path, table: Path, found: "Detections") -> dict[str, Any]:
+    return {
+        "recording": str(recording),
+        "events": str(table),
+        "start": found.start and found.start.isoformat(),
+        "recorded_s": found.accounts[0].recorded_s,
+        "channels": [rate_table.as_json(rate) for rate in found.rates()],
+    }
+
+
+def _as_text(recording: Path, table: Path, found: "Detections") -> str:
+    rows = [["channel", "side", *rate_table.HEADER]]
+    rows += [[rate.channel, rate.side or "–", *rate_table.cells(rate)] for rate in found.rates()]
+    about = [f"{found.accounts[0].recorded_s / 60:.1f} min"]
+    if found.start:
+        about.insert(0, f"{found.start:%Y-%m-%d %H:%M}")
+    lines = [f"{_shown(recording)} ({', '.join(about)})"]
+    lines += [f"  {line}" for line in rate_table.aligned(rows, left=2)]
+    return "\n".join([*lines, f"  → {_shown(table)}", ""])
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be told, and printable."""
+    here = Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return os.fsencode(shown).decode("utf-8", "replace")

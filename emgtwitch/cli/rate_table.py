@@ -1,0 +1,63 @@
+"""Rates of twitches as text for people, and as JSON for programs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from emgtwitch.detection.rates import ChannelRate
+
+HEADER = ("twitches", "valid min", "per min", "95 %", "noise µV", "floor µV", "excluded")
+LEGEND = (
+    "per min: twitches per valid minute, with the exact Poisson interval (95 %); noise: rms;\n"
+    "floor: peak to peak of a twitch that is found half of the time; excluded: not searched."
+)
+_SHORTEST_S = 0.5
+
+
+def cells(rate: ChannelRate) -> list[str]:
+    """Return the cells of `HEADER` for one channel."""
+    return [
+        str(rate.count),
+        f"{rate.valid_min:.2f}",
+        number(rate.rate_per_min),
+        f"{number(rate.low_per_min)}–{number(rate.high_per_min)}",
+        number(rate.noise_uv),
+        number(rate.floor_uv),
+        excluded(rate.excluded_s) or "–",
+    ]
+
+
+def number(value: float) -> str:
+    """Return a number with one decimal, or n/a."""
+    return f"{value:.1f}" if math.isfinite(value) else "n/a"
+
+
+def excluded(seconds: dict[str, float]) -> str:
+    """Return the excluded time by reason, the longest first."""
+    longest_first = sorted(seconds.items(), key=lambda entry: -entry[1])
+    return ", ".join(
+        f"{reason} {time:.0f} s" if time < 120 else f"{reason} {time / 60:.1f} min"
+        for reason, time in longest_first
+        if time >= _SHORTEST_S
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Return rows as lines: the first `left` columns and the last to the left, others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index < left or index == len(row) - 1 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def as_json(rate: ChannelRate) -> dict[str, Any]:
+    """Return a rate for JSON, None where there is no number."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(rate).items()
+    }
