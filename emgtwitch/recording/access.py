@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emgtwitch.errors import InputError
 from emgtwitch.recording.signals import recall
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def blocks(raw: "mne.io.Raw", seconds: float = 10.0) -> Iterator[tuple[int, np.n
     block
         µV, float64, shape (n_channels, n_samples), the channels as in `emg_channels`; NaN where
         samples are missing.
+
+    Raises
+    ------
+    InputError
+        A part of the file cannot be read.
     """
     step = max(1, round(seconds * raw.info["sfreq"]))
     names, missing = emg_channels(raw), _missing_samples(raw)
@@ -130,7 +136,13 @@ def _missing_samples(raw: "mne.io.Raw") -> list[tuple[int, int]]:
 def _block(
     raw: "mne.io.Raw", names: list[str], missing: list[tuple[int, int]], start: int, stop: int
 ) -> np.ndarray:
-    block = raw.get_data(picks=names, start=start, stop=stop) * 1e6
+    try:
+        block = raw.get_data(picks=names, start=start, stop=stop) * 1e6
+    except Exception as error:  # what MNE raises depends on where a file is damaged
+        second = start / raw.info["sfreq"]
+        raise InputError(
+            f"{raw.filenames[0]}: damaged: its samples from {second:g} s on cannot be read"
+        ) from error
     for first, last in missing:
         if first < stop and last > start:
             block[:, max(first - start, 0) : last - start] = np.nan

@@ -1,5 +1,6 @@
 """Read the formats that MNE reads as they are: FIF and BrainVision."""
 
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from emgtwitch.recording.signals import (
 if TYPE_CHECKING:
     import mne
 
+_MOST_PER_BYTE = 20  # a pause is stored as a number of samples
 _BREAKS = ("new segment/", "bad boundary", "edge boundary")
 
 
@@ -31,7 +33,25 @@ def read_fif(path: Path, stated: Stated) -> "mne.io.Raw":
     """
     import mne
 
-    return _emg_only(mne.io.read_raw_fif(path, verbose="error"), stated, path)
+    raw = mne.io.read_raw_fif(path, verbose="error")
+    _drop_cut_off_end(raw, path)
+    return _emg_only(raw, stated, path)
+
+
+def _drop_cut_off_end(raw: "mne.io.Raw", path: Path) -> None:
+    """Drop what cannot be read from the end: a file may be cut off anywhere."""
+
+    def unreadable(sample: int) -> bool:
+        try:
+            raw.get_data(start=sample, stop=sample + 1)
+        except (ValueError, OSError):
+            return True
+        return False
+
+    there = bisect_left(range(raw.n_times), True, key=unreadable)
+    if 0 < there < raw.n_times:
+        warn(f"{path}: cut off: {there} of {raw.n_times} samples are there")
+        raw.crop(tmax=(there - 1) / raw.info["sfreq"])
 
 
 def read_brainvision(path: Path, stated: Stated) -> "mne.io.Raw":
@@ -49,6 +69,8 @@ def read_brainvision(path: Path, stated: Stated) -> "mne.io.Raw":
 
 def _emg_only(raw: "mne.io.Raw", stated: Stated, path: Path) -> "mne.io.Raw":
     """Keep the channels of type emg, or if there are none those that their names tell."""
+    if raw.n_times > _MOST_PER_BYTE * sum(Path(file).stat().st_size for file in raw.filenames):
+        raise InputError(f"{path}: says that it holds more samples than it can")
     kinds = raw.get_channel_types()
     emg = [name for name, kind in zip(raw.ch_names, kinds, strict=True) if kind == "emg"]
     if not emg:

@@ -11,7 +11,7 @@ from emgtwitch.errors import InputError, SignalWarning
 from emgtwitch.recording import bids, delimited, edf, mne_files, openbci, opensignals, wav, xdf
 from emgtwitch.recording.checks import check
 from emgtwitch.recording.kinds import kind_of
-from emgtwitch.recording.signals import Signals, Stated, remember, to_raw
+from emgtwitch.recording.signals import Signals, Stated, clean_text, remember, to_raw
 
 if TYPE_CHECKING:
     import mne
@@ -30,6 +30,7 @@ _READERS: dict[str, Callable[[Path, Stated], "Signals | mne.io.Raw"]] = {
     "delsys": delimited.read_delsys,
     "table": delimited.read_table,
 }
+_LONGEST_REASON = 300
 
 
 def read_recording(
@@ -120,11 +121,11 @@ def _read(kind: str, path: Path, stated: Stated) -> "mne.io.Raw":
     except InputError:
         raise
     except Exception as error:  # readers of others raise anything on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged, or no {kind} file: {reason[:200]}") from error
+        reason = clean_text(error, _LONGEST_REASON) or type(error).__name__
+        raise InputError(f"{path}: damaged, or no {kind} file: {reason}") from error
     for warning in caught:
         message = warning.message
         if not isinstance(message, SignalWarning):
-            message = SignalWarning(f"{path}: {' '.join(str(message).split())[:300]}")
+            message = SignalWarning(f"{path}: {clean_text(message, _LONGEST_REASON)}")
         warnings.warn(message, stacklevel=3)
     return found

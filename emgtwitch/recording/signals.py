@@ -186,10 +186,15 @@ def _words(name: str) -> list[str]:
     return re.split(r"[^a-z]+", name.lower())
 
 
-def clean_name(text: object) -> str:
+def clean_text(text: object, longest: int) -> str:
     """Return text from a file without what could disturb a terminal or a table."""
     printable = "".join(char if char.isprintable() else " " for char in str(text))
-    return " ".join(printable.split())[:_MAX_NAME]
+    return " ".join(printable.split())[:longest]
+
+
+def clean_name(text: object) -> str:
+    """Return a name from a file, cleaned and not too long."""
+    return clean_text(text, _MAX_NAME)
 
 
 def unique_names(names: Sequence[str], where: object) -> list[str]:
