@@ -117,7 +117,8 @@ class Detections:
         ndarray
             Structured, float64: ``start_s``, ``stop_s``, ``count``, ``valid_s``,
             ``rate_per_min``, ``low_per_min``, ``high_per_min``. The rate is NaN where less than a
-            sixth of `step_s` is valid.
+            sixth of `step_s` is valid. The warm-up, of which the table does not tell when it was,
+            is taken off all steps alike.
         """
         account = self.accounts[self.ch_names.index(channel)]
         edges = np.append(np.arange(0, account.recorded_s, step_s), account.recorded_s)
@@ -126,13 +127,14 @@ class Detections:
         for row in self.excluded(channel):
             first, last = row["onset"], row["onset"] + row["duration"]
             valid_s -= np.maximum(np.minimum(last, edges[1:]) - np.maximum(first, edges[:-1]), 0)
-        valid_s[:1] -= account.excluded_s.get("warm-up", 0.0)
+        valid_s = np.maximum(valid_s, 0)
+        valid_s *= account.valid_s / max(valid_s.sum(), account.valid_s, 1e-9)
         known_s = np.where(valid_s >= _SHORTEST_STEP * step_s, valid_s, np.nan)
         columns = {
             "start_s": edges[:-1],
             "stop_s": edges[1:],
             "count": count,
-            "valid_s": np.maximum(valid_s, 0),
+            "valid_s": valid_s,
         }
         names = ("rate_per_min", "low_per_min", "high_per_min")
         columns |= zip(names, rate_interval(count, known_s / 60), strict=True)

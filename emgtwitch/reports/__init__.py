@@ -1,0 +1,1 @@
+"""Pictures of what was found, for people to judge it by."""

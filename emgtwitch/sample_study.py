@@ -1,0 +1,76 @@
+"""The sample study that comes with emgtwitch: where it lies, and what it holds."""
+
+import csv
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+from emgtwitch.errors import InputError
+from emgtwitch.recording.bids import entities, find_recordings
+
+_CONDITIONS = {"rest": "rest", "postexercise": "after exercise"}
+
+
+@dataclass(frozen=True)
+class StudyRecording:
+    """One recording: its file, under which condition it was made, and its true events."""
+
+    path: Path
+    condition: str
+    truth: Path
+
+
+@dataclass(frozen=True)
+class Study:
+    """The recordings in order of time, and the treatment between them."""
+
+    recordings: tuple[StudyRecording, ...]
+    treatment: str
+    treatment_date: date
+
+
+def sample_folder() -> Path:
+    """Return the folder of the sample study, installed or in a source tree.
+
+    Raises
+    ------
+    InputError
+        It is in neither place.
+    """
+    package = Path(str(resources.files("emgtwitch")))
+    for folder in (package / "sample_data", package.parent / "sample_data"):
+        if (folder / "dataset_description.json").is_file():
+            return folder
+    raise InputError("the sample study is not installed; make one: emgtwitch simulate study DIR")
+
+
+def read_study(folder: Path) -> Study:
+    """Return what a study written by ``emgtwitch simulate study`` holds.
+
+    Raises
+    ------
+    InputError
+        It holds no recordings.
+    """
+    with (folder / "participants.tsv").open(encoding="utf-8", newline="") as file:
+        person = next(csv.DictReader(file, delimiter="\t"))
+    times = {}
+    for scans in folder.glob("sub-*/ses-*/*_scans.tsv"):
+        with scans.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                times[scans.parent / row["filename"]] = row["acq_time"]
+    recordings = []
+    for path in sorted(find_recordings(folder), key=lambda path: times[path]):
+        truth = folder / "derivatives" / "truth" / path.parent.relative_to(folder)
+        task = entities(path)["task"]
+        recordings.append(
+            StudyRecording(
+                path,
+                _CONDITIONS.get(task, task),
+                truth / f"{path.stem.removesuffix('_emg')}_truth.tsv",
+            )
+        )
+    return Study(
+        tuple(recordings), person["treatment"], date.fromisoformat(person["treatment_date"])
+    )
