@@ -36,8 +36,8 @@ CONDITIONS = (
     *(Condition(noise_uv=noise_uv) for noise_uv in (1, 20)),
     *(Condition(lsb_uv=lsb_uv) for lsb_uv in (1.0, 4.03, 16.1, 24.4)),
     *(Condition("pink", lsb_uv=lsb_uv) for lsb_uv in (4.03, 24.4)),
-    Condition(per_hour=6, channel_hours=40),
-    Condition("pink", per_hour=6, channel_hours=40),
+    Condition(per_hour=6, channel_hours=20),
+    Condition("pink", per_hour=6, channel_hours=20),
 )
 QUICK = (Condition(channel_hours=1), Condition("pink", channel_hours=1))
 
