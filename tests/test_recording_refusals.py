@@ -148,6 +148,14 @@ def test_cut_off(tmp_path):
         read_recording(path)
 
 
+def test_end_of_zeros_is_not_taken_for_samples(tmp_path):
+    path = _bdf(tmp_path / "a.bdf", _raw_emg())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7000] + bytes(7000))  # what a loss of power can leave
+    with pytest.raises(InputError, match="record 28 of 30 has no time stamp"):
+        read_recording(path)
+
+
 @pytest.mark.parametrize(
     ("place", "width", "value", "message"),
     [
@@ -198,6 +206,8 @@ def test_damaged_header(tmp_path, place, width, value, message):
         ("a.csv", b"1,2\n", "no recording"),
         ("a.csv", b"1,2\n3,4\n5,x\n7,8\n9,1\n" * 3, "line 3 breaks"),
         ("a.csv", b"1,2\n" * 50 + b"5,x\n7,8\n", "line 51 has 'x'"),
+        ("a.csv", b"1,2\n3,4\n" + b"5,foo\n" * 9, "line 3 breaks"),
+        ("a.csv", b"1,2\n3,4\n# note\n" + b"7,8\n" * 9, "line 3 breaks"),
         ("a.csv", b"1,2\n3,4\n5,6\n7,8\n9,1\n5\n7,8\n", "line 6 has too few cells"),
         ("a.csv", b"1,2\n3,4\n5,6\n7,8\n9,1\n1e999,2\n1,2\n", "infinite"),
         ("a.csv", b"ECG,Acc x\n" + b"1,2\n" * 9, "no EMG column among: ECG, Acc x"),

@@ -115,6 +115,24 @@ def test_csv_of_other_countries_and_row_numbers(tmp_path):
     np.testing.assert_allclose(_whole(raw), data, rtol=1e-9)
 
 
+def test_metadata_before_the_header_and_a_delimiter_at_the_end(tmp_path):
+    data = _signal_uv()
+    lines = [f"{a:.1f},{b:.1f},start," for a, b in data.T]
+    head = "Device,MyoWare,,\nRate,1000,Hz,\n\ncalf_L [uV],calf_R [uV],marker,\n"
+    (tmp_path / "a.csv").write_text(head + "\n".join(lines) + "\n")
+    raw = read_recording(tmp_path / "a.csv", sfreq=SFREQ)
+    assert raw.ch_names == NAMES
+    np.testing.assert_allclose(_whole(raw), data)
+
+
+def test_cut_off_xdf_is_warned_of(tmp_path):
+    pytest.importorskip("pyxdf")
+    path = _xdf(tmp_path / "a.xdf", _signal_uv(12000), np.arange(12000) / SFREQ)
+    path.write_bytes(path.read_bytes()[:-60_000])
+    with pytest.warns(SignalWarning, match="cut off or never finished"):
+        assert 6000 < read_recording(path).n_times < 12000
+
+
 def test_utf16_and_missing_cells(tmp_path):
     data = _signal_uv()
     rows = [[f"{cell:.1f}" for cell in row] for row in data.T]

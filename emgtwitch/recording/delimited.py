@@ -156,18 +156,36 @@ def _layout(path: Path) -> _Layout:
         decimal_comma = delimiter != "," and "," in rows[0] and "." not in rows[0]
         cells = [_cells(row.replace(",", ".") if decimal_comma else row, delimiter) for row in rows]
         widths = {len(row) for row in cells[:-1]} or {len(cells[0])}
-        numeric = [is_number(cell) or cell.lower() in MISSING for cell in cells[0]]
+        numeric = [_may_be_number(cell) for cell in cells[0]]
         alike = widths == {len(cells[0])} and all(
-            (is_number(cell) == is_numeric) or cell.lower() in MISSING
+            _may_be_number(cell) == is_numeric or cell.lower() in MISSING
             for row in cells[:-1]
             for cell, is_numeric in zip(row, numeric, strict=True)
         )
         if alike and any(map(is_number, cells[0])):
-            if any(map(is_number, _cells(lines[skip - 1], delimiter))) and skip:
-                raise InputError(f"{path}: line {skip} breaks the rows of numbers")
+            if broken := _first_break(lines[:skip], delimiter, numeric):
+                raise InputError(f"{path}: line {broken} breaks the rows of numbers")
             names, units = _header(lines[:skip], delimiter, len(cells[0]))
+            numeric = [
+                number and (name or cell) != ""  # a delimiter at the end makes no column
+                for number, name, cell in zip(numeric, names, cells[0], strict=True)
+            ]
             return _Layout(delimiter, decimal_comma, skip, names, units, numeric)
     raise InputError(f"{path}: no rows of numbers in its first {len(lines)} lines")
+
+
+def _first_break(before: list[str], delimiter: str | None, numeric: list[bool]) -> int | None:
+    """Return the number of the line that interrupts rows of numbers, if there are such before."""
+    rows = [_cells(line, delimiter) for line in before]
+    whole = [len(row) == len(numeric) and all(map(is_number, row)) for row in rows]
+    if True in whole:
+        return [*whole, False].index(False, whole.index(True)) + 1
+    half = rows and len(rows[-1]) == len(numeric) and any(map(is_number, rows[-1]))
+    return len(rows) if half else None
+
+
+def _may_be_number(cell: str) -> bool:
+    return is_number(cell) or cell.lower() in MISSING
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:

@@ -26,6 +26,7 @@ from emgtwitch.recording.signals import (
 if TYPE_CHECKING:
     import mne
 
+_TEXT_LABELS = ("EDF Annotations", "BDF Annotations")
 _FIXED_BYTES = 256
 _BYTES_PER_SIGNAL = 256
 _MOST_FILLED_BYTES = 2**31
@@ -85,8 +86,7 @@ class Header:
     @property
     def text_signal(self) -> int | None:
         """Index of the first signal of annotations, if there is one."""
-        names = ("EDF Annotations", "BDF Annotations")
-        return next((k for k, label in enumerate(self.labels) if label in names), None)
+        return next((k for k, label in enumerate(self.labels) if label in _TEXT_LABELS), None)
 
 
 def read_header(path: Path) -> Header:
@@ -159,7 +159,7 @@ def read_edf(path: Path, stated: Stated) -> "mne.io.Raw":
     import mne
 
     header = read_header(path)
-    signals = [k for k in range(len(header.labels)) if not _is_text(header.labels[k])]
+    signals = [k for k, label in enumerate(header.labels) if label not in _TEXT_LABELS]
     emg = [
         signals[k]
         for k in emg_columns(
@@ -258,24 +258,25 @@ def _record_starts(path: Path, header: Header) -> np.ndarray | None:
             for record in records:
                 file.seek(header.data_start + record * header.record_bytes + before)
                 stamp = re.match(rb"([+-]\d+(?:\.\d*)?)\x14\x14", file.read(size))
-                if stamp is None:
-                    raise InputError(f"{path}: record {record + 1} has no time stamp")
-                found.append(float(stamp[1]))
+                found.append(float(stamp[1]) if stamp else np.nan)
         return np.array(found)
 
     last = header.n_records - 1
-    if not header.discontinuous and last > 0:
-        ends = starts(range(0, last + 1, last))
-        if abs(ends[1] - ends[0] - last * header.record_s) < 0.5 * header.record_s:
+    if not header.discontinuous:
+        ends = starts(range(0, last + 1, max(last, 1)))
+        first_s, last_s = ends[0], ends[-1]
+        if np.isnan(first_s):  # some programs write none
             return None
-    elif not header.discontinuous:
-        return None
+        if abs(last_s - first_s - last * header.record_s) < 0.5 * header.record_s:
+            return None
     found = starts(range(header.n_records))
+    if np.isnan(found).any():
+        record = int(np.flatnonzero(np.isnan(found))[0]) + 1
+        raise InputError(
+            f"{path}: record {record} of {header.n_records} has no time stamp: damaged from there "
+            f"on, as by a loss of power"
+        )
     return None if np.allclose(np.diff(found), header.record_s, atol=1e-3, rtol=0) else found
-
-
-def _is_text(label: str) -> bool:
-    return label in ("EDF Annotations", "BDF Annotations")
 
 
 def _voltage(unit: str) -> str | None:

@@ -104,8 +104,7 @@ def read_recording(
     raw.info["bads"] += [name for name, fact in facts.items() if fact["status"] == "bad"]
     remember(raw, facts)
     if (mains := bids.line_frequency(said)) is not None:
-        with raw.info._unlock():
-            raw.info["line_freq"] = mains
+        raw.info["line_freq"] = mains
     check(raw, source)
     return raw
 

@@ -16,7 +16,6 @@ from emgtwitch.recording.bdf import BAD_GAP
 if TYPE_CHECKING:
     import mne
 
-
 COUNTS = "counts"
 _MICRO = r"(?:u|µ|μ|micro)"
 # unit as written: µV per unit
@@ -218,7 +217,10 @@ def warn(message: str) -> None:
 
 
 def to_raw(signals: Signals, where: object) -> "mne.io.Raw":
-    """Return signals as `mne.io.Raw`: type emg, volts; stretches without samples are `BAD_GAP`."""
+    """Turn signals into `mne.io.Raw`: type emg, volts; stretches without samples are `BAD_GAP`.
+
+    The samples are not copied: `signals` is used up.
+    """
     import mne
 
     missing = np.isnan(signals.data_uv)
@@ -226,9 +228,9 @@ def to_raw(signals: Signals, where: object) -> "mne.io.Raw":
         lost = missing.any(axis=0)
         n_gaps = int((np.diff(lost, prepend=False) & lost).sum())
         warn(f"{where}: {lost.sum()} of {len(lost)} samples are missing, in {n_gaps} gaps")
-
     info = mne.create_info(signals.names, signals.sfreq, "emg")
-    raw = mne.io.RawArray(signals.data_uv * 1e-6, info, verbose="error")
+    volts = np.multiply(signals.data_uv, 1e-6, out=signals.data_uv)  # a night is 0.5 GB
+    raw = mne.io.RawArray(volts, info, copy=None, verbose="error")
     if signals.start is not None:
         raw.set_meas_date(signals.start.replace(tzinfo=UTC))
     mark_gaps(raw, missing.all(axis=0))

@@ -67,13 +67,21 @@ def _fitted_grid(times_s: np.ndarray, period_s: float) -> tuple[float, np.ndarra
         stop = min(2 * stop, len(times_s))
         start = times_s[:stop]
         index[:stop] = np.rint((start - first_s) / period_s)
-        period_s, first_s = map(float, np.polyfit(index[:stop], start, 1))
+        period_s, first_s = _line(index[:stop], start)
         off_s = np.sqrt(np.mean((start - first_s - index[:stop] * period_s) ** 2))
         if off_s > _MOST_OFF_GRID * period_s:
             return None
         if stop == len(times_s):
             return (1 / period_s, index - index[0]) if (np.diff(index) > 0).all() else None
     return None
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept of the least-squares line; np.polyfit takes far more memory."""
+    centred = x - x.mean()
+    spread = centred @ centred
+    slope = float(centred @ (y - y.mean()) / spread) if spread > 0 else 0.0
+    return slope, float(y.mean() - slope * x.mean())
 
 
 def _mean_grid(times_s: np.ndarray, where: object) -> tuple[float, np.ndarray]:

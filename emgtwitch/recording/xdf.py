@@ -15,6 +15,7 @@ from emgtwitch.recording.signals import (
     emg_columns,
     to_uv,
     unique_names,
+    warn,
 )
 from emgtwitch.recording.timing import fill, grid_of_times
 
@@ -43,6 +44,8 @@ def read_xdf(path: Path, stated: Stated) -> Signals:
     series = np.asarray(stream["time_series"])
     if series.ndim != 2 or series.dtype.kind not in "iuf" or len(series) < 3:
         raise InputError(f"{path}: its stream {_name(stream)!r} has no samples of numbers")
+    if not stream.get("footer"):
+        warn(f"{path}: cut off or never finished: its stream {_name(stream)!r} has no end")
     channels = _channels(stream, series.shape[1])
     labels = [_first(channel, "label") or f"channel {k + 1}" for k, channel in enumerate(channels)]
     units = [_first(channel, "unit") for channel in channels]
