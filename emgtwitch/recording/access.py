@@ -128,13 +128,14 @@ def lsb_uv(raw: "mne.io.Raw") -> np.ndarray:
     return steps
 
 
-def _missing_samples(raw: "mne.io.Raw") -> list[tuple[int, int]]:
-    sfreq = raw.info["sfreq"]
-    return [(round(start * sfreq), round(stop * sfreq)) for start, stop in gaps(raw)]
+def _missing_samples(raw: "mne.io.Raw") -> np.ndarray:
+    """Return first and end sample of each gap, int64, shape (n_gaps, 2), in order."""
+    spans = np.array(gaps(raw), dtype=float).reshape(-1, 2)
+    return np.rint(spans * raw.info["sfreq"]).astype(np.int64)
 
 
 def _block(
-    raw: "mne.io.Raw", names: list[str], missing: list[tuple[int, int]], start: int, stop: int
+    raw: "mne.io.Raw", names: list[str], missing: np.ndarray, start: int, stop: int
 ) -> np.ndarray:
     try:
         block = raw.get_data(picks=names, start=start, stop=stop) * 1e6
@@ -143,7 +144,8 @@ def _block(
         raise InputError(
             f"{raw.filenames[0]}: damaged: its samples from {second:g} s on cannot be read"
         ) from error
-    for first, last in missing:
-        if first < stop and last > start:
-            block[:, max(first - start, 0) : last - start] = np.nan
+    from_gap = np.searchsorted(missing[:, 1], start, "right")
+    to_gap = np.searchsorted(missing[:, 0], stop)
+    for first, last in missing[from_gap:to_gap]:
+        block[:, max(first - start, 0) : last - start] = np.nan
     return block
