@@ -76,7 +76,7 @@ def test_pyedflib_reads_the_same_counts_and_annotations(tmp_path):
     ] == MARKS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.floats(1e-3, 1e5))
 def test_calibration_is_read_back_within_5e_6(tmp_path_factory, uv_per_count):
     path = tmp_path_factory.mktemp("cal") / "a.bdf"
@@ -103,7 +103,10 @@ def test_partial_last_second_is_filled_and_marked(tmp_path):
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     st.lists(

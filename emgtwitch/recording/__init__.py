@@ -8,5 +8,15 @@ from emgtwitch.recording.access import (
     gaps,
     lsb_uv,
 )
+from emgtwitch.recording.bids import entities, find_recordings
 
-__all__ = ["blocks", "channel_muscles", "channel_sides", "emg_channels", "gaps", "lsb_uv"]
+__all__ = [
+    "blocks",
+    "channel_muscles",
+    "channel_sides",
+    "emg_channels",
+    "entities",
+    "find_recordings",
+    "gaps",
+    "lsb_uv",
+]
