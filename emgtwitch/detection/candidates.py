@@ -20,6 +20,7 @@ EDGE_SHARE = 0.15  # of the peak: what is below is no part of the potential,
 EDGE_SD = 3.0  # nor what is below this many standard deviations of the noise,
 PAUSE_S = 0.004  # and where it stays below for so long, the potential ends
 SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
+LAGS = 4  # by which other channels are shifted to see whether they fit better then
 FINE_HZ = 2000.0  # waveforms are looked at with at least so many values per second
 JUMP_S = 0.001  # a potential does not rise by most of its height within this
 
@@ -120,7 +121,9 @@ class Ruler:
         candidate.shape = np.interp(at, np.arange(len(wave)), wave)
 
     def waves(self, clean: np.ndarray, shift_s: float) -> np.ndarray:
-        """Return the ``(n, n_shape)`` waveforms of other channels at the place of a candidate.
+        """Return what other channels have at the place of a candidate.
+
+        As ``(n, n_shape + 2 * LAGS)`` µV: with so many values more to each side than a shape.
 
         Parameters
         ----------
@@ -129,8 +132,11 @@ class Ruler:
         shift_s
             From the maximum to the middle of the candidate's shape.
         """
-        columns = self._shown + np.round((self._shape_at + shift_s) * self._fine_sfreq).astype(int)
-        return (clean[:, None, :] @ self._filter[:, columns])[:, 0]
+        step = self._shape_at[1] - self._shape_at[0]
+        more = np.arange(-LAGS, len(self._shape_at) + LAGS) * step + self._shape_at[0] + shift_s
+        columns = self._shown + np.round(more * self._fine_sfreq).astype(int)
+        columns = np.clip(columns, 0, 2 * self._shown)
+        return np.asarray((clean[:, None, :] @ self._filter[:, columns])[:, 0])
 
     def _slow(self, clean: np.ndarray) -> float:
         """Return the swing of 20-ms means before and after the potential, µV."""

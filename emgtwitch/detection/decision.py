@@ -182,7 +182,7 @@ class Decider:
 
         around = _dilated(most(2 * HALF_SECOND + 1), MARGIN, MARGIN)
         beside = most(reach + 1)
-        return np.asarray(around | beside[:, : TILE_BLOCKS] | beside[:, -TILE_BLOCKS:])
+        return np.asarray(around | beside[:, :TILE_BLOCKS] | beside[:, -TILE_BLOCKS:])
 
     def _local_noise_reason(self, candidate: Candidate, block: int) -> str:
         """Reject what would not have been found against the noise of the second around it."""

@@ -11,10 +11,12 @@ from emgtwitch.detection.candidates import Candidate, likeness
 from emgtwitch.detection.settings import Preset
 
 LONGEST_S = 0.04  # by needle, potentials last up to 37 ms (de Carvalho & Swash 2013)
-SLOW_SHARE = 1.5  # swing below 20 Hz over the amplitude, above which it is motion
-SLOW_SD = 4.0  # swing that noise alone may have
+# Swing below 20 Hz, above which it is motion: as a share of the amplitude, less if the candidate is
+# smooth itself, and of the noise.
+SLOW_SHARE, SMOOTH_SLOW_SHARE, SLOW_SD = 1.0, 0.5, 4.0
+SMOOTH_JUMP = 0.18  # a candidate that rises by less of its amplitude within a millisecond is smooth
 JUMP_SFREQ = 900.0  # least sampling frequency at which a pop can be told by its jump
-JUMP_SHARE = 0.75  # of the amplitude within a millisecond: an electrode pop
+JUMP_SHARE = 0.62  # of the amplitude within a millisecond: an electrode pop
 LEAST_LSB = 1.6  # steps of the converter, peak to peak
 ALIKE = 0.7
 
@@ -40,8 +42,10 @@ RHYTHMS = (
 )
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
-COMMON_SD = 3.0  # of what another channel shares with a candidate, to be more than its noise
-COMMON_REST = 0.5  # energy that it does not share, of that which it shares, beyond the noise
+# What another channel shares with a candidate is at least so many times its noise, and what it does
+# not share has at most so many times that energy; for a candidate, and for a smooth one.
+COMMON, SMOOTH_COMMON = (3.0, 0.5), (1.8, 2.0)
+COMMON_LAG = 0.85  # of the best fit at any lag, that without a lag has
 
 
 def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> str:
@@ -50,7 +54,8 @@ def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> st
         return "converter step"
     if candidate.offset_s - candidate.onset_s > LONGEST_S:
         return "too long"
-    if candidate.slow_uv > SLOW_SHARE * candidate.amplitude_uv + SLOW_SD * candidate.noise_sd:
+    slow = SMOOTH_SLOW_SHARE if candidate.jump_share < SMOOTH_JUMP else SLOW_SHARE
+    if candidate.slow_uv > max(slow * candidate.amplitude_uv, SLOW_SD * candidate.noise_sd):
         return "motion"
     if judge_jump and candidate.jump_share > JUMP_SHARE:
         return "pop"
@@ -94,19 +99,29 @@ def shared_reason(
     candidate
         The one to judge.
     waves
-        ``(n_others, n_shape)`` what the other channels have at the same time.
+        ``(n_others, n_shape + 2 * n)`` what the other channels have at the same time, and some
+        samples before and after: a wave that fits better then is another one.
     noise_sd
         ``(n_others,)`` their noise.
     other_leg
         ``(n_others,)`` bool: known to be on the other leg.
     """
     size = float(np.linalg.norm(candidate.shape))
-    shared = np.abs(waves @ candidate.shape) / size
-    rest = np.square(waves).sum(axis=1) - shared**2
-    noise = waves.shape[1] * noise_sd**2
-    seen = (shared > COMMON_SD * noise_sd) & (rest < 1.5 * noise + COMMON_REST * shared**2)
+    n = len(candidate.shape)
+    lags = np.arange(waves.shape[1] - n + 1)
+    shared = np.stack([np.abs(waves[:, lag : lag + n] @ candidate.shape) for lag in lags], axis=1)
+    middle = len(lags) // 2
+    together = shared[:, middle] >= COMMON_LAG * shared.max(axis=1)
+    shared = shared[:, middle] / size
+    rest = np.square(waves[:, middle : middle + n]).sum(axis=1) - shared**2
+    # The heart's wave is smoother than nearly all of muscle: there, less evidence will do.
+    smooth = candidate.jump_share < SMOOTH_JUMP
+    least_sd, most_rest = SMOOTH_COMMON if smooth else COMMON
+    seen = (together | smooth) & (shared > least_sd * noise_sd)
+    seen &= rest < 1.5 * n * noise_sd**2 + most_rest * shared**2
     if (seen & (size < CROSSTALK * shared)).any():
         return "crosstalk"
-    if (seen & other_leg & (shared > CROSSTALK * size)).any():
+    common = seen & other_leg & (shared > CROSSTALK * size)
+    if common.any() and common.sum() >= other_leg.sum() / 2:
         return "common-mode"
     return ""

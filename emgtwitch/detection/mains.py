@@ -16,6 +16,7 @@ SEARCH_HZ = 0.7  # mains stays within 1 % of nominal (EN 50160), here 1.4 %
 # A line stands this much above the median of the spectrum around it (12 dB).
 LINE_OVER_SPECTRUM = 16.0
 LINE_OVER_NOISE = 0.15  # amplitude, of the standard deviation: what is smaller does not matter
+STRONG_LINE = 0.4  # amplitude, of the noise: the noise must be learned anew without it
 CLIP_SD = 3.0  # so that neither potentials nor a contraction throw search and loop
 FIRST_HARMONICS = (1, 2, 3)  # one of these is there, or it is not mains
 SPECTRUM_HZ = (2.0, 8.0)  # from the line: where the spectrum around it is taken
@@ -48,7 +49,7 @@ class MainsCanceller:
         self.active = np.zeros((n_channels, len(lines)), dtype=bool)
         """``(n_channels, n_lines)`` lines that are being subtracted."""
         self.started = np.zeros(n_channels, dtype=bool)
-        """``(n_channels,)`` bool: new lines were found at the end of the last tile."""
+        """``(n_channels,)`` bool: strong new lines were found at the end of the last tile."""
         self._recent = np.zeros((n_channels, 0))
         self._first_search = self._until_search = round(FIRST_SEARCH_S * sfreq)
 
@@ -130,10 +131,10 @@ class MainsCanceller:
         spectrum = np.abs(np.fft.rfft(clipped * window, axis=1)) * 2 / window.sum()
         hz = np.fft.rfftfreq(n, 1 / self._sfreq)
         least = LINE_OVER_NOISE * np.minimum(spread[:, 0], noise_sd)
-        self.active &= np.abs(self._amplitude) > least[:, None]
+        self.active &= np.abs(self._amplitude) > least[:, None] / 2
         self._amplitude[~self.active] = 0.0
         found = np.zeros_like(self.active)
-        found_hz = np.zeros(self.active.shape)
+        found_hz, spectrum_at = np.zeros(self.active.shape), np.zeros(self.active.shape)
         rows = np.arange(len(spectrum))
         for line, nominal in enumerate(self._nominal):
             away = np.abs(hz - nominal)
@@ -142,7 +143,8 @@ class MainsCanceller:
             around = (away > SPECTRUM_HZ[0]) & (away < SPECTRUM_HZ[1])
             peak = near[np.argmax(spectrum[:, near], axis=1)]
             limit = np.sqrt(LINE_OVER_SPECTRUM) * np.median(spectrum[:, around], axis=1)
-            found[:, line] = spectrum[rows, peak] > np.maximum(limit, least)
+            spectrum_at[:, line] = spectrum[rows, peak]
+            found[:, line] = spectrum_at[:, line] > np.maximum(limit, least)
             # A parabola through the logarithms finds the top of a Hann-windowed line.
             left, top, right = (
                 np.log(np.maximum(spectrum[rows, peak + shift], 1e-300)) for shift in (-1, 0, 1)
@@ -154,7 +156,8 @@ class MainsCanceller:
             first = own & np.isin(self._harmonic, FIRST_HARMONICS)
             is_mains = (found | self.active)[:, first].any(axis=1)
             new = found & ~self.active & own & is_mains[:, None]
-            self.started |= new.any(axis=1)
+            strong = np.where(new, spectrum_at, 0.0).max(axis=1)
+            self.started |= strong > STRONG_LINE * np.minimum(noise_sd, spread[:, 0])
             for channel in np.flatnonzero(new.any(axis=1)):
                 if not self.active[channel, own].any():
                     lowest = int(np.argmax(new[channel]))

@@ -21,6 +21,8 @@ QUIET_SD = 3.5  # blocks this many standard deviations above the level are not q
 # Electrode noise changes at all frequencies alike; muscle adds little at the highest ones. A
 # change of the level there, beyond this factor, is a change of the noise and is followed at once.
 HIGH_CHANGE = 1.4
+# Where more than this share of the last while is not quiet, neither are the pauses in it.
+RESTLESS_S, RESTLESS_SHARE = 0.7, 0.5
 HIGH_SFREQ = 700.0  # slower recordings have no frequencies above those of muscle
 LEAST_SPECTRUM = 1e-3  # of its maximum: keeps the covariance invertible
 TINY = 1e-300  # instead of a division by zero
@@ -42,12 +44,13 @@ class NoiseFloor:
     def __init__(self, least_autocovariance: np.ndarray, sfreq: float, n_block: int) -> None:
         n_channels, self._n_window = least_autocovariance.shape
         self._least_spectrum = self._spectrum(least_autocovariance)
-        self._n_level = round(LEVEL_S * sfreq / n_block)
-        self._n_high = round(HIGH_S * sfreq / n_block)
         self._n_block, self._block_s = n_block, n_block / sfreq
+        self._n_level = round(LEVEL_S / self._block_s)
+        self._n_high = round(HIGH_S / self._block_s)
         self._has_high = sfreq >= HIGH_SFREQ
         self._powers = np.full((n_channels, self._n_level), np.inf)
         self._high_powers = np.full((n_channels, self._n_high), np.inf)
+        self._restless = np.zeros((n_channels, round(RESTLESS_S / self._block_s)), dtype=bool)
         self._autocovariance = np.zeros((n_channels, self._n_window))
         self._high_share = np.full(n_channels, np.nan)
         self.seen_s = np.zeros(n_channels)
@@ -100,9 +103,11 @@ class NoiseFloor:
         level = np.maximum(level * change, self._least_spectrum.mean(axis=1))
         self.level = np.where(np.isfinite(level), level, self.level)
         quiet = valid & (powers < limit * self.level[:, None])
+        self._restless = _shifted(self._restless, ~quiet)
+        calm = self._restless.mean(axis=1) < RESTLESS_SHARE
         quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
         quiet[:, :2] = False
-        return quiet
+        return quiet & calm[:, None]
 
     def update_shape(
         self,

@@ -153,7 +153,7 @@ class StreamingDetector:
         return events + self._decider.finish(end_s)
 
     def _next_tile(self, bridged: np.ndarray, raw: np.ndarray) -> list[Event]:
-        grid, hop = self.grid, self.grid.hop
+        grid = self.grid
         tile_s = grid.n_tile / self.sfreq
         start_s = self._tile * tile_s
         codes = self._validity.next_tile(raw, self._noise_sd())
@@ -164,9 +164,7 @@ class StreamingDetector:
         windows = self._windows(seen)
         powers, high_powers = self._powers(seen)
         settled = start_s >= self._settled_s
-        quiet = self._noise.update_level(
-            powers, high_powers, (codes == VALID) & settled[:, None]
-        )
+        quiet = self._noise.update_level(powers, high_powers, (codes == VALID) & settled[:, None])
         self._update_shape(quiet, powers, high_powers, windows)
         score = statistic(windows, self._whitened) * self._to_level()[:, None]
         self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)

@@ -9,7 +9,7 @@ SATURATED_SD = 20.0  # times the noise from the baseline
 SATURATED_LSB = 4.0  # and at least so many steps: the tip of a potential in a coarse recording
 FLAT_BLOCKS = 2  # without any change, where the noise exceeds the converter's step
 DEAD_S = 10.0  # without any change, whatever the step
-BASELINE_GAIN = 0.1  # per tile, of the running baseline
+BASELINE_TILES = 31  # over whose medians the baseline is the median: a few seconds
 
 VALID, GAP, SATURATION, FLAT = range(4)
 
@@ -30,6 +30,7 @@ class Validity:
         self._given_lsb = lsb_uv
         self._least_step = np.full(n_channels, np.inf)
         self._last = np.full((n_channels, 1), np.nan)
+        self._middles = np.full((n_channels, BASELINE_TILES), np.nan)
         self._baseline = np.full(n_channels, np.nan)
         self._still = np.zeros(n_channels, dtype=int)
         self._run = max(4, round(SATURATED_S * grid.sfreq))
@@ -55,6 +56,7 @@ class Validity:
         ndarray
             ``(n_channels, TILE_BLOCKS)`` of VALID, GAP, SATURATION or FLAT.
         """
+        self._move_baseline(raw)
         missing = ~np.isfinite(raw)
         change = np.abs(np.diff(raw, axis=1, prepend=self._last))
         still = change == 0
@@ -70,7 +72,6 @@ class Validity:
                 )
                 self._mark_flat(codes[channel], still_blocks[channel], noise_sd[channel], channel)
         self._still[~held] = 0
-        self._move_baseline(raw, codes)
         return codes
 
     def _per_block(self, mask: np.ndarray) -> np.ndarray:
@@ -101,7 +102,7 @@ class Validity:
     ) -> None:
         far = max(SATURATED_SD * noise_sd, SATURATED_LSB * self.lsb_uv[channel])
         baseline = self._baseline[channel]
-        if not np.isfinite(far) or not np.isfinite(baseline):
+        if not np.isfinite(far):
             return
         edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
         for start, stop in edges.reshape(-1, 2):
@@ -110,10 +111,7 @@ class Validity:
                 n = len(raw) // TILE_BLOCKS
                 codes[start // n : (stop - 1) // n + 1] = SATURATION
 
-    def _move_baseline(self, raw: np.ndarray, codes: np.ndarray) -> None:
-        fine = (codes == VALID).all(axis=1)
-        middle = np.median(raw[fine], axis=1)
-        old = self._baseline[fine]
-        self._baseline[fine] = np.where(
-            np.isfinite(old), old + BASELINE_GAIN * (middle - old), middle
-        )
+    def _move_baseline(self, raw: np.ndarray) -> None:
+        middle = np.median(np.where(np.isfinite(raw), raw, 0.0), axis=1)
+        self._middles = np.concatenate([self._middles[:, 1:], middle[:, None]], axis=1)
+        self._baseline = np.nanmedian(self._middles, axis=1)
