@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emgtwitch.detection.rates import ChannelRate
+if TYPE_CHECKING:
+    from emgtwitch.detection.rates import ChannelRate
 
 HEADER = ("twitches", "valid min", "per min", "95 %", "noise µV", "floor µV", "excluded")
 LEGEND = (
@@ -15,7 +16,7 @@ LEGEND = (
 _SHORTEST_S = 0.5
 
 
-def cells(rate: ChannelRate) -> list[str]:
+def cells(rate: "ChannelRate") -> list[str]:
     """Return the cells of `HEADER` for one channel."""
     return [
         str(rate.count),
@@ -55,7 +56,7 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
     ]
 
 
-def as_json(rate: ChannelRate) -> dict[str, Any]:
+def as_json(rate: "ChannelRate") -> dict[str, Any]:
     """Return a rate for JSON, None where there is no number."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
