@@ -27,8 +27,8 @@ _SHADES: dict[str, dict[str, Any]] = {
     "saturation": {"facecolor": "#FFFFFF", "hatch": "xxxx"},
 }
 _MEANINGS = {
-    "contraction": "contraction, not searched",
-    "cramp": "cramp, not searched",
+    "contraction": "contraction",
+    "cramp": "cramp",
     "artifact": "no usable signal",
     "gap": "samples missing",
     "saturation": "amplifier at its limit",
@@ -37,7 +37,8 @@ _PALE = "#9A9A9A"
 _MOST_ROWS = 12
 _COLUMNS = 1600
 _STEPS_MIN = (1, 2, 5, 10, 15, 30, 60)
-_MOST_STEPS = 40
+_MOST_STEPS = 20
+_MOST_OUTLINED = 200  # marks that are large and outlined
 _DPI = 130
 _SIDES = ("left", "right", None)
 
@@ -76,9 +77,18 @@ def overview(raw: "mne.io.Raw", found: Detections, *, title: str) -> "Figure":
     _draw_traces(traces, raw, found, rates)
     _draw_rates(below, found, rates)
     _label_time(below, found.accounts[0].recorded_s)
+    note = f"traces as recorded, above {HIGHPASS_HZ:.0f} Hz"
     if len(rates) < len(everything):
-        title += f" · {len(rates)} of {len(everything)} channels, those with the most twitches"
+        note = f"{len(rates)} of {len(everything)} channels, those with the most twitches"
     figure.suptitle(title, fontsize=15, fontweight="bold", x=0.012, ha="left")
+    figure.text(
+        0.99,
+        1 - 0.22 / height_in,
+        f"{note} · emgtwitch {found.version} measures, it does not diagnose",
+        ha="right",
+        fontsize=9,
+        color="#555555",
+    )
     _add_legend(figure, found, rates)
     return figure
 
@@ -113,15 +123,16 @@ def _draw_traces(
                 time_s, least, greatest, where=shown, step="mid", color=line, linewidth=0.4
             )
         times = found.twitches(rate.channel)["peak_time"]
+        few = len(times) <= _MOST_OUTLINED
         ax.plot(
             times,
             np.full(len(times), 1.13 * limit),
             linestyle="none",
             marker=MARKERS[rate.side],
-            markersize=5 if len(times) < 200 else 3.5,
+            markersize=5 if few else 3,
             markerfacecolor=colour,
             markeredgecolor="black",
-            markeredgewidth=0.5,
+            markeredgewidth=0.5 if few else 0,
         )
         ax.set_ylim(-limit, 1.26 * limit)
         ax.set_ylabel("µV", fontsize=12)
@@ -260,18 +271,8 @@ def _add_legend(figure: "Figure", found: Detections, rates: list[ChannelRate]) -
     ]
     names = [rate.channel for rate in rates]
     shown = {str(row["trial_type"]) for name in names for row in found.excluded(name)}
-    handles += [
-        Patch(edgecolor="#8C8C8C", linewidth=0.5, label=_MEANINGS[kind], **_SHADES[kind])
-        for kind in _SHADES
-        if kind in shown
-    ]
+    kinds = [kind for kind in _SHADES if kind in shown]
+    for kind in kinds:
+        label = _MEANINGS[kind] if kind != kinds[0] else f"not searched: {_MEANINGS[kind]}"
+        handles.append(Patch(edgecolor="#8C8C8C", linewidth=0.5, label=label, **_SHADES[kind]))
     figure.legend(handles=handles, loc="lower left", ncols=len(handles), fontsize=11, frameon=False)
-    figure.text(
-        0.99,
-        0.14 / figure.get_figheight(),
-        f"traces above {HIGHPASS_HZ:.0f} Hz · emgtwitch {found.version} measures, "
-        "it does not diagnose",
-        ha="right",
-        fontsize=9,
-        color="#555555",
-    )
