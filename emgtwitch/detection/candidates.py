@@ -33,6 +33,7 @@ class Candidate:
     time_s: float
     score: float
     noise_sd: float
+    also: np.ndarray  # channels where the statistic is not small at the same time
     peak_s: float = np.nan
     centre_s: float = np.nan
     amplitude_uv: float = np.nan
@@ -51,10 +52,12 @@ def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray,
     positions nearer than `reach` to the ends are not looked at.
     """
     inner = score[:, reach:-reach]
-    if not (inner >= threshold).any():
-        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-    greatest = maximum_filter1d(score, 2 * reach + 1, axis=1)[:, reach:-reach]
-    channels, positions = np.nonzero((inner >= threshold) & (inner == greatest))
+    rows = np.flatnonzero(inner.max(axis=1, initial=0.0) >= threshold)
+    if len(rows) == 0:
+        return rows, rows
+    greatest = maximum_filter1d(score[rows], 2 * reach + 1, axis=1)[:, reach:-reach]
+    found, positions = np.nonzero((inner[rows] >= threshold) & (inner[rows] == greatest))
+    channels = rows[found]
     first = [
         not (score[c, p : p + reach] == score[c, p + reach]).any()
         for c, p in zip(channels, positions, strict=True)

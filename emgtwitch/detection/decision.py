@@ -117,35 +117,34 @@ class Decider:
     def _decide(self, tile: int, level: np.ndarray) -> list[Event]:
         tile_s = self._grid.block_s * TILE_BLOCKS
         start_s, stop_s = tile * tile_s, (tile + 1) * tile_s
-        due = [[c for c in found if start_s <= c.time_s < stop_s] for found in self._candidates]
-        for channel, found in enumerate(due):
-            for candidate in found:
-                if not candidate.reason:
-                    self._look_for_train(channel, candidate, start_s)
+        due = [c for found in self._candidates for c in found if start_s <= c.time_s < stop_s]
+        for candidate in due:
+            if not candidate.reason:
+                self._look_for_train(candidate, start_s)
         codes = self._exclusions()
-        for channel, found in enumerate(due):
-            for candidate in found:
-                block = min(int((candidate.time_s - start_s) / self._grid.block_s), TILE_BLOCKS - 1)
-                code = codes[channel, block]
-                if code != VALID:
-                    candidate.reason = EXCLUSIONS[code][1]
-                elif not candidate.reason:
-                    candidate.reason = self._local_noise_reason(candidate, block)
-        events = [self._row(c) for found in due for c in found]
+        for candidate in due:
+            block = min(int((candidate.time_s - start_s) / self._grid.block_s), TILE_BLOCKS - 1)
+            code = codes[candidate.channel, block]
+            if code != VALID:
+                candidate.reason = EXCLUSIONS[code][1]
+            elif not candidate.reason:
+                candidate.reason = self._local_noise_reason(candidate, block)
+        events = [self._row(c) for c in due]
         events += self._intervals(codes, start_s)
         for code, count in self.blocks.items():
             count += (codes == code).sum(axis=1)
         self.noise_power += (codes == VALID).sum(axis=1) * np.nan_to_num(level)
-        self._candidates = [
-            [c for c in found if c.time_s >= start_s - PAST_S] for found in self._candidates
-        ]
+        for found in self._candidates:
+            while found and found[0].time_s < start_s - PAST_S:
+                found.pop(0)
         return sorted(events, key=lambda event: (event.onset, event.channel))
 
     def _block_of(self, time_s: float, start_s: float) -> int:
         """Return the place in the kept blocks of a time, when the tile at `start_s` is decided."""
         return NOW.start + int(np.floor((time_s - start_s) / self._grid.block_s))
 
-    def _look_for_train(self, channel: int, candidate: Candidate, start_s: float) -> None:
+    def _look_for_train(self, candidate: Candidate, start_s: float) -> None:
+        channel = candidate.channel
         around = [c for c in self._candidates[channel] if c.reason not in ("motion", "pop")]
         span = gates.train_span(candidate, around, self._preset)
         near = [c for c in around if abs(c.peak_s - candidate.peak_s) < 0.5]
@@ -158,7 +157,7 @@ class Decider:
     def _exclusions(self) -> np.ndarray:
         """Return the codes of the blocks of the tile that is being decided."""
         codes = self._codes[:, NOW].copy()
-        for code in (GAP, SATURATION, FLAT):
+        for code in BEFORE if self._codes.any() else ():
             wide = slice(NOW.start - AFTER[code], NOW.stop + BEFORE[code])
             near = _dilated(self._codes[:, wide] == code, BEFORE[code], AFTER[code])
             codes[near & (codes == VALID)] = code
@@ -174,6 +173,8 @@ class Decider:
         """
         reach = MARGIN + HALF_SECOND
         active = self._power[:, NOW.start - reach : NOW.stop + reach] > ACTIVE
+        if active.sum(axis=1).max() < self._preset.active_share * (reach + 1):
+            return np.zeros((len(active), TILE_BLOCKS), dtype=bool)
         count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1, dtype=int)
 
         def most(length: int) -> np.ndarray:

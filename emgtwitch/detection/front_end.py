@@ -95,7 +95,7 @@ def remove_glitches(
     Returns
     -------
     samples : ndarray
-        As given, cleaned.
+        As given, or a cleaned copy.
     glitches : list of Glitch
         With samples counted from the start of the tile.
     """
@@ -104,15 +104,14 @@ def remove_glitches(
     if longest == 0:
         return samples, found
     middle = samples[:, around : around + n]
-    bend = middle - 0.5 * (
-        samples[:, around - 1 : around + n - 1] + samples[:, around + 1 : around + n + 1]
-    )
+    bend = samples[:, around - 1 : around + n - 1] + samples[:, around + 1 : around + n + 1]
+    bend -= 2 * middle
     limit = GLITCH_SD * noise_sd
-    channels, starts = np.nonzero(np.abs(bend) > 0.5 * limit[:, None])
+    channels, starts = np.nonzero(np.abs(bend, out=bend) > limit[:, None])
     if len(channels) == 0:
         return samples, found
     windows = samples[channels[:, None], starts[:, None] + np.arange(2 * around + 1)]
-    cleaned = samples.copy()
+    cleaned = samples
     for length in range(1, longest + 1):
         ends = windows[:, [around - 1, around + length]]
         line = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.arange(1, length + 1) / (length + 1)
@@ -121,6 +120,8 @@ def remove_glitches(
         mended = windows.copy()
         mended[:, inside] = line
         hits = (height > limit[channels]) & (height > GLITCH_SHARE * np.ptp(mended, axis=1))
+        if hits.any() and not found:
+            cleaned = samples.copy()
         for hit in np.flatnonzero(hits):
             at = starts[hit] + around
             cleaned[channels[hit], at : at + length] = line[hit]

@@ -17,7 +17,7 @@ SLOW_SHARE, SMOOTH_SLOW_SHARE, SLOW_SD = 1.0, 0.5, 4.0
 SMOOTH_JUMP = 0.18  # a candidate that rises by less of its amplitude within a millisecond is smooth
 JUMP_SFREQ = 900.0  # least sampling frequency at which a pop can be told by its jump
 JUMP_SHARE = 0.62  # of the amplitude within a millisecond: an electrode pop
-LEAST_LSB = 1.6  # steps of the converter, peak to peak
+LEAST_LSB = 2.1  # steps of the converter, peak to peak: two flips in a row make less
 ALIKE = 0.7
 
 
@@ -70,6 +70,8 @@ def train_span(
     Voluntary motor units fire regularly (coefficient of variation of the intervals 0.1 to 0.25),
     fasciculations do not. A train is a run of potentials alike in shape and size.
     """
+    if len(around) <= RHYTHMS[0].intervals:
+        return None
     alike = likeness(candidate.shape, np.array([other.shape for other in around])) > ALIKE
     times = np.array([other.centre_s for other, a in zip(around, alike, strict=True) if a])
     me = int(np.argmin(np.abs(times - candidate.centre_s)))
@@ -90,7 +92,11 @@ def train_span(
 
 
 def shared_reason(
-    candidate: Candidate, waves: np.ndarray, noise_sd: np.ndarray, other_leg: np.ndarray
+    candidate: Candidate,
+    waves: np.ndarray,
+    noise_sd: np.ndarray,
+    other_leg: np.ndarray,
+    n_other_leg: int,
 ) -> str:
     """Return why a candidate that other channels show at the same time is rejected.
 
@@ -105,6 +111,8 @@ def shared_reason(
         ``(n_others,)`` their noise.
     other_leg
         ``(n_others,)`` bool: known to be on the other leg.
+    n_other_leg
+        Channels there are on the other leg: at least half of them must show a common-mode wave.
     """
     size = float(np.linalg.norm(candidate.shape))
     n = len(candidate.shape)
@@ -122,6 +130,6 @@ def shared_reason(
     if (seen & (size < CROSSTALK * shared)).any():
         return "crosstalk"
     common = seen & other_leg & (shared > CROSSTALK * size)
-    if common.any() and common.sum() >= other_leg.sum() / 2:
+    if common.any() and common.sum() >= n_other_leg / 2:
         return "common-mode"
     return ""

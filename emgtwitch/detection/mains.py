@@ -6,15 +6,18 @@ those amplitudes: a second-order phase-locked loop, one step a tile. Unlike a no
 not ring when a potential comes by.
 """
 
+from collections import deque
+
 import numpy as np
 
 NOMINAL_HZ = (50.0, 60.0)
 HIGHEST_HZ = 450.0  # top of the band-pass
 SEARCH_S = 2.0  # of signal, in which lines are looked for
-FIRST_SEARCH_S = 0.9
+FIRST_SEARCH_S = 0.9  # of signal, after which and between the first searches
+PAUSE_S = 8.0  # between later ones
 SEARCH_HZ = 0.7  # mains stays within 1 % of nominal (EN 50160), here 1.4 %
-# A line stands this much above the median of the spectrum around it (12 dB).
-LINE_OVER_SPECTRUM = 16.0
+# A line stands this much above the median of the spectrum around it (13 dB).
+LINE_OVER_SPECTRUM = 20.0
 LINE_OVER_NOISE = 0.15  # amplitude, of the standard deviation: what is smaller does not matter
 STRONG_LINE = 0.4  # amplitude, of the noise: the noise must be learned anew without it
 CLIP_SD = 3.0  # so that neither potentials nor a contraction throw search and loop
@@ -50,8 +53,8 @@ class MainsCanceller:
         """``(n_channels, n_lines)`` lines that are being subtracted."""
         self.started = np.zeros(n_channels, dtype=bool)
         """``(n_channels,)`` bool: strong new lines were found at the end of the last tile."""
-        self._recent = np.zeros((n_channels, 0))
-        self._first_search = self._until_search = round(FIRST_SEARCH_S * sfreq)
+        self._recent: deque[np.ndarray] = deque()
+        self._until_search = round(FIRST_SEARCH_S * sfreq)
 
     def subtract(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
@@ -63,19 +66,21 @@ class MainsCanceller:
         """
         if not len(self._nominal):
             return samples
-        cleaned = samples.copy()
+        cleaned = samples
         channels = np.flatnonzero(self.active.any(axis=1))
         if len(channels):
+            cleaned = samples.copy()
             cleaned[channels] = self._track(channels, samples[channels], noise_sd[channels], keep)
         if keep:
-            n_search = round(SEARCH_S * self._sfreq)
-            self._recent = np.concatenate([self._recent, samples], axis=1)[:, -n_search:]
+            self._recent.append(samples)
+            full = len(self._recent) * samples.shape[1] > SEARCH_S * self._sfreq
+            if full:
+                self._recent.popleft()
             self.started[:] = False
             self._until_search -= samples.shape[1]
             if self._until_search <= 0:
-                full = self._recent.shape[1] == n_search
-                self._until_search = n_search if full else self._first_search
-                self._search(noise_sd)
+                self._until_search = round((PAUSE_S if full else FIRST_SEARCH_S) * self._sfreq)
+                self._search(np.concatenate(self._recent, axis=1), noise_sd)
         return cleaned
 
     def _turning(self, channels: np.ndarray, line: int, n: int) -> np.ndarray:
@@ -120,13 +125,13 @@ class MainsCanceller:
             )
         return left
 
-    def _search(self, noise_sd: np.ndarray) -> None:
+    def _search(self, recent: np.ndarray, noise_sd: np.ndarray) -> None:
         """Drop lines that have faded, and start those that are there and not yet tracked."""
-        n = self._recent.shape[1]
+        n = recent.shape[1]
         window = np.hanning(n)
-        centred = self._recent - np.median(self._recent, axis=1, keepdims=True)
+        centred = recent - np.median(recent[:, ::8], axis=1, keepdims=True)
         # Mains itself is as large as the noise around it here, so this does not clip it.
-        spread = 1.4826 * np.median(np.abs(centred), axis=1, keepdims=True)
+        spread = 1.4826 * np.median(np.abs(centred[:, ::8]), axis=1, keepdims=True)
         clipped = np.clip(centred, -CLIP_SD * spread, CLIP_SD * spread)
         spectrum = np.abs(np.fft.rfft(clipped * window, axis=1)) * 2 / window.sum()
         hz = np.fft.rfftfreq(n, 1 / self._sfreq)

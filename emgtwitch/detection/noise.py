@@ -12,6 +12,7 @@ from scipy.special import gammainc
 QUANTILE = 0.3  # of the powers of short blocks, trusted to be free of activity
 _QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
 LEVEL_S = 8.0  # memory of the level
+LEVEL_TILES = 4  # from one calculation of the level to the next
 SHAPE_S = 20.0  # memory of the autocovariance
 HIGH_S = 2.5  # memory of the level at high frequencies
 # A block that is not quiet counts as this many times the present level, so that a contraction of
@@ -53,6 +54,8 @@ class NoiseFloor:
         self._restless = np.zeros((n_channels, round(RESTLESS_S / self._block_s)), dtype=bool)
         self._autocovariance = np.zeros((n_channels, self._n_window))
         self._high_share = np.full(n_channels, np.nan)
+        self._quiet_limit = np.full(n_channels, np.inf)
+        self._tile = 0
         self.seen_s = np.zeros(n_channels)
         """``(n_channels,)`` seconds of quiet signal taken in."""
         self.level = np.full(n_channels, np.nan)
@@ -87,27 +90,34 @@ class NoiseFloor:
         ndarray
             ``(n_channels, n_blocks)`` bool: nothing but noise, there and in the two blocks before.
         """
-        freedom = self._freedom()
-        limit = (1 + QUIET_SD * np.sqrt(2 / freedom))[:, None]
+        limit = self._quiet_limit[:, None]
         level = self.level[:, None]
         taken = np.where(powers > limit * level, RISE * level, powers)  # NaN: nothing known yet
         self._powers = _shifted(self._powers, np.where(valid, taken, np.inf))
         self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
-        level = _robust_mean(self._powers, freedom)
-        high = _robust_mean(self._high_powers, freedom)
-        change = high / (self._high_share * np.maximum(level, TINY))
-        changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
-        changed &= (self.seen_s > SHAPE_S / 8) & self._has_high
-        change = np.where(changed, change, 1.0)
-        self._powers *= change[:, None]
-        level = np.maximum(level * change, self._least_spectrum.mean(axis=1))
-        self.level = np.where(np.isfinite(level), level, self.level)
+        if self._tile % LEVEL_TILES == 0 or np.isnan(self.level).any():
+            self._find_level()
+        self._tile += 1
         quiet = valid & (powers < limit * self.level[:, None])
         self._restless = _shifted(self._restless, ~quiet)
         calm = self._restless.mean(axis=1) < RESTLESS_SHARE
         quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
         quiet[:, :2] = False
         return quiet & calm[:, None]
+
+    def _find_level(self) -> None:
+        freedom = self._freedom()
+        self._quiet_limit = 1 + QUIET_SD * np.sqrt(2 / freedom)
+        floor = self._least_spectrum.mean(axis=1)
+        level = np.maximum(_robust_mean(self._powers, freedom), floor)
+        high = _robust_mean(self._high_powers, freedom)
+        expected = self._high_share * level
+        known = (expected > 0) & np.isfinite(high) & (self.seen_s > SHAPE_S / 8) & self._has_high
+        change = np.divide(high, expected, out=np.ones_like(level), where=known)
+        change = np.where((change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE), change, 1.0)
+        self._powers *= change[:, None]
+        level = np.maximum(level * change, floor)
+        self.level = np.where(np.isfinite(level), level, self.level)
 
     def update_shape(
         self,

@@ -26,8 +26,12 @@ WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
 DOUBT_S = 0.1
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
+# Scores from which another channel may have something of a candidate, too: on the other leg, and
+# as part of the candidate's own score where the candidate may be its crosstalk.
+ALSO_SCORE, LARGER = 5.0, 8.0
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side
 WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
+WHITEN_TILES = 8  # after which it is seen whether that is so
 WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
 
 
@@ -74,13 +78,19 @@ class StreamingDetector:
             raise InputError(f"channel names must be there and differ, not {list(ch_names)}")
         self.settings = Settings(preset, mains, false_alarms_per_hour)
         self.sfreq, self.ch_names = float(sfreq), tuple(ch_names)
-        self._sides = [side_of(name) for name in ch_names]
+        sides = [side_of(name) for name in ch_names]
+        self._other_leg = np.array(
+            [[{side, other} == {"left", "right"} for other in sides] for side in sides]
+        )
         self.grid = grid = make_grid(self.sfreq)
         n_channels = len(self.ch_names)
         self._gaps = GapBridge(n_channels)
         self._front = FrontEnd(n_channels, self.sfreq, mains)
         self._bank = make_bank(self._front.sos, self.sfreq, grid.step)
         n_window = len(self._bank.shapes)
+        response = sosfilt(self._front.sos, np.eye(1, 4096)[0])
+        products = np.correlate(response, response, mode="full")
+        self._filter_products = products[4095 :: grid.step][:n_window]
         lsb = np.asarray(np.nan if lsb_uv is None else lsb_uv, dtype=float)
         lsb = np.broadcast_to(lsb, n_channels).copy()
         self._validity = Validity(n_channels, grid, lsb)
@@ -176,7 +186,8 @@ class StreamingDetector:
             self._noise.forget(started)
             self._whitened_s[started] = np.nan
             self._settled_s[started] = start_s + tile_s + SETTLE_S
-        self._whiten()
+        if self._tile % WHITEN_TILES == 0 or np.isnan(self._whitened_s).any():
+            self._whiten()
         relative = (
             powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
         )
@@ -225,11 +236,8 @@ class StreamingDetector:
 
     def _converter_noise(self) -> np.ndarray:
         """Return the autocovariance of rounding noise, LSB²/12 before the filter."""
-        n_window = len(self._bank.shapes)
-        response = sosfilt(self._front.sos, np.eye(1, 4096)[0])
-        products = np.correlate(response, response, mode="full")[4095 :: self.grid.step][:n_window]
         variance = np.maximum(self._validity.lsb_uv**2 / 12, LEAST_NOISE_UV2)
-        return variance[:, None] * products
+        return variance[:, None] * self._filter_products
 
     def _time_of(self, position: np.ndarray, start_s: float) -> np.ndarray:
         """Return the time of places in the kept scores, the newest tile starting at `start_s`."""
@@ -242,9 +250,13 @@ class StreamingDetector:
         times = self._time_of(positions, start_s)
         noise_sd = self._noise_sd()
         for channel, position, time in zip(channels, positions, times, strict=True):
+            scores = self._score[:, position - 1 : position + 2].max(axis=1)
             score = float(self._score[channel, position])
+            also = np.flatnonzero(
+                (scores > LARGER * score) | (self._other_leg[channel] & (scores > ALSO_SCORE))
+            )
             self._unmeasured.append(
-                Candidate(int(channel), float(time), score, float(noise_sd[channel]))
+                Candidate(int(channel), float(time), score, float(noise_sd[channel]), also)
             )
 
     def _measured(self) -> list[Candidate]:
@@ -270,16 +282,20 @@ class StreamingDetector:
 
     def _shared_reason(self, candidate: Candidate, first: int) -> str:
         """Look at the other channels at the time of a candidate."""
-        others = np.arange(len(self.ch_names)) != candidate.channel
-        if not others.any():
+        if not len(candidate.also):
             return ""
         waves = self._ruler.waves(
-            self._clean[others, first : first + 2 * self._ruler.reach + 1],
+            self._clean[candidate.also, first : first + 2 * self._ruler.reach + 1],
             candidate.centre_s - candidate.time_s,
         )
-        side = self._sides[candidate.channel]
-        other_leg = np.array([{side, other} == {"left", "right"} for other in self._sides])
-        return gates.shared_reason(candidate, waves, self._noise_sd()[others], other_leg[others])
+        other_leg = self._other_leg[candidate.channel]
+        return gates.shared_reason(
+            candidate,
+            waves,
+            self._noise_sd()[candidate.also],
+            other_leg[candidate.also],
+            int(other_leg.sum()),
+        )
 
     def _provisional(self) -> list[Event]:
         """Return candidates of the unfinished tile, and of the end of the one before."""

@@ -9,7 +9,7 @@ SATURATED_SD = 20.0  # times the noise from the baseline
 SATURATED_LSB = 4.0  # and at least so many steps: the tip of a potential in a coarse recording
 FLAT_BLOCKS = 2  # without any change, where the noise exceeds the converter's step
 DEAD_S = 10.0  # without any change, whatever the step
-BASELINE_TILES = 31  # over whose medians the baseline is the median: a few seconds
+BASELINE_TILES = 31  # over whose means the baseline is the median: a few seconds
 
 VALID, GAP, SATURATION, FLAT = range(4)
 
@@ -31,7 +31,6 @@ class Validity:
         self._least_step = np.full(n_channels, np.inf)
         self._last = np.full((n_channels, 1), np.nan)
         self._middles = np.full((n_channels, BASELINE_TILES), np.nan)
-        self._baseline = np.full(n_channels, np.nan)
         self._still = np.zeros(n_channels, dtype=int)
         self._run = max(4, round(SATURATED_S * grid.sfreq))
 
@@ -61,7 +60,7 @@ class Validity:
         change = np.abs(np.diff(raw, axis=1, prepend=self._last))
         still = change == 0
         self._last = raw[:, -1:].copy()
-        self._note_steps(raw, change)
+        self._note_steps(raw, change, noise_sd)
         codes = np.where(self._per_block(missing).any(axis=2), GAP, VALID)
         held = still.any(axis=1)
         if held.any():
@@ -77,8 +76,10 @@ class Validity:
     def _per_block(self, mask: np.ndarray) -> np.ndarray:
         return mask.reshape(len(mask), TILE_BLOCKS, -1)
 
-    def _note_steps(self, raw: np.ndarray, change: np.ndarray) -> None:
-        unknown = np.flatnonzero(~np.isfinite(self._given_lsb))
+    def _note_steps(self, raw: np.ndarray, change: np.ndarray, noise_sd: np.ndarray) -> None:
+        # Steps much finer than the noise make no difference.
+        coarse = ~(self._least_step < 0.05 * np.where(np.isfinite(noise_sd), noise_sd, 0.0))
+        unknown = np.flatnonzero(~np.isfinite(self._given_lsb) & coarse)
         if len(unknown):
             # Rounding errors of the file's calibration are no steps.
             least = 1e-9 * np.nan_to_num(
@@ -101,7 +102,7 @@ class Validity:
         self, codes: np.ndarray, raw: np.ndarray, still: np.ndarray, noise_sd: float, channel: int
     ) -> None:
         far = max(SATURATED_SD * noise_sd, SATURATED_LSB * self.lsb_uv[channel])
-        baseline = self._baseline[channel]
+        baseline = np.nanmedian(self._middles[channel])
         if not np.isfinite(far):
             return
         edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
@@ -112,6 +113,6 @@ class Validity:
                 codes[start // n : (stop - 1) // n + 1] = SATURATION
 
     def _move_baseline(self, raw: np.ndarray) -> None:
-        middle = np.median(np.where(np.isfinite(raw), raw, 0.0), axis=1)
+        some = raw[:, :: max(1, raw.shape[1] // 8)]
+        middle = np.where(np.isfinite(some), some, 0.0).mean(axis=1)
         self._middles = np.concatenate([self._middles[:, 1:], middle[:, None]], axis=1)
-        self._baseline = np.nanmedian(self._middles, axis=1)
