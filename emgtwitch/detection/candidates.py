@@ -33,7 +33,7 @@ class Candidate:
     time_s: float
     score: float
     noise_sd: float
-    also: np.ndarray  # channels where the statistic is not small at the same time
+    also: np.ndarray  # channels that may show the same at the same time
     peak_s: float = np.nan
     centre_s: float = np.nan
     amplitude_uv: float = np.nan

@@ -26,9 +26,9 @@ WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
 DOUBT_S = 0.1
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
-# Scores from which another channel may have something of a candidate, too: on the other leg, and
-# as part of the candidate's own score where the candidate may be its crosstalk.
-ALSO_SCORE, LARGER = 5.0, 8.0
+# A score so many times a candidate's own, in another channel, may come from the muscle that the
+# candidate is the crosstalk of.
+LARGER = 8.0
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side
 WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
 WHITEN_TILES = 8  # after which it is seen whether that is so
@@ -252,9 +252,7 @@ class StreamingDetector:
         for channel, position, time in zip(channels, positions, times, strict=True):
             scores = self._score[:, position - 1 : position + 2].max(axis=1)
             score = float(self._score[channel, position])
-            also = np.flatnonzero(
-                (scores > LARGER * score) | (self._other_leg[channel] & (scores > ALSO_SCORE))
-            )
+            also = np.flatnonzero((scores > LARGER * score) | self._other_leg[channel])
             self._unmeasured.append(
                 Candidate(int(channel), float(time), score, float(noise_sd[channel]), also)
             )
