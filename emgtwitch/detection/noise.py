@@ -20,7 +20,8 @@ HIGH_S = 2.5  # memory of the level at high frequencies
 RISE = 1.25
 QUIET_SD = 3.5  # blocks this many standard deviations above the level are not quiet
 # Electrode noise changes at all frequencies alike; muscle adds little at the highest ones. A
-# change of the level there, beyond this factor, is a change of the noise and is followed at once.
+# change at the highest frequencies beyond this factor, and of the whole within this factor of
+# that, is a change of the noise and is followed at once.
 HIGH_CHANGE = 1.4
 # Where more than this share of the last while is not quiet, neither are the pauses in it.
 RESTLESS_S, RESTLESS_SHARE = 0.7, 0.5
@@ -50,6 +51,7 @@ class NoiseFloor:
         self._n_high = round(HIGH_S / self._block_s)
         self._has_high = sfreq >= HIGH_SFREQ
         self._powers = np.full((n_channels, self._n_level), np.inf)
+        self._recent = np.full((n_channels, self._n_high), np.inf)
         self._high_powers = np.full((n_channels, self._n_high), np.inf)
         self._restless = np.zeros((n_channels, round(RESTLESS_S / self._block_s)), dtype=bool)
         self._autocovariance = np.zeros((n_channels, self._n_window))
@@ -68,7 +70,7 @@ class NoiseFloor:
     def forget(self, channels: np.ndarray) -> None:
         """Start anew in some channels, ``(n_channels,)`` bool: what was seen was not noise."""
         self._powers[channels] = np.inf
-        self._high_powers[channels] = np.inf
+        self._recent[channels] = self._high_powers[channels] = np.inf
         self._autocovariance[channels] = 0.0
         self._high_share[channels] = self.level[channels] = np.nan
         self.seen_s[channels] = 0.0
@@ -94,6 +96,7 @@ class NoiseFloor:
         level = self.level[:, None]
         taken = np.where(powers > limit * level, RISE * level, powers)  # NaN: nothing known yet
         self._powers = _shifted(self._powers, np.where(valid, taken, np.inf))
+        self._recent = _shifted(self._recent, np.where(valid, powers, np.inf))
         self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
         if self._tile % LEVEL_TILES == 0 or np.isnan(self.level).any():
             self._find_level()
@@ -111,10 +114,13 @@ class NoiseFloor:
         floor = self._least_spectrum.mean(axis=1)
         level = np.maximum(_robust_mean(self._powers, freedom), floor)
         high = _robust_mean(self._high_powers, freedom)
+        recent = _robust_mean(self._recent, freedom) / level
         expected = self._high_share * level
         known = (expected > 0) & np.isfinite(high) & (self.seen_s > SHAPE_S / 8) & self._has_high
         change = np.divide(high, expected, out=np.ones_like(level), where=known)
-        change = np.where((change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE), change, 1.0)
+        changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
+        alike = (change < HIGH_CHANGE * recent) & (recent < HIGH_CHANGE * change)
+        change = np.where(changed & alike, change, 1.0)
         self._powers *= change[:, None]
         level = np.maximum(level * change, floor)
         self.level = np.where(np.isfinite(level), level, self.level)
