@@ -152,6 +152,16 @@ def test_an_emg_bids_data_set_keeps_its_own_events(tmp_path, original, capsys):
     assert marks.read_bytes() == before
 
 
+def test_a_data_set_without_room_for_derivatives(tmp_path, original, capsys):
+    path = Path(shutil.copy(original, tmp_path / "sub-01_task-rest_emg.bdf"))
+    folder = tmp_path / "sub-01" / "emg"
+    folder.mkdir(parents=True)
+    path = path.rename(folder / path.name)
+    (tmp_path / "dataset_description.json").touch()
+    (tmp_path / "derivatives").touch()
+    assert "cannot be written" in refused(capsys, "detect", tmp_path)
+
+
 # What detect refuses
 
 

@@ -205,7 +205,7 @@ class Detections:
             }
         about = {
             "software": {"name": SOFTWARE, "version": self.version},
-            "source": self.source,
+            "source": self.source and os.fsencode(self.source).decode("utf-8", "replace"),
             "start": self.start and self.start.isoformat(),
             "settings": dict(self.settings),
             "channels": channels,

@@ -103,6 +103,6 @@ def detect(
             "sampling_frequency_hz": detector.sfreq,
             "converter_step_uv": dict(zip(names, map(float, steps_uv), strict=True)),
         },
-        source=source and os.fsencode(source).decode("utf-8", "replace"),
+        source=source,
         start=start and start.replace(tzinfo=None) + timedelta(seconds=float(raw.first_time)),
     )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from emgtwitch import __version__
+from emgtwitch.errors import InputError
 from emgtwitch.event_table import whole_file
 from emgtwitch.recording.bids import is_bids_recording
 
@@ -39,16 +40,24 @@ def derivative_path(dataset: Path, recording: Path, suffix: str) -> Path:
 
 
 def make_derivative_folder(dataset: Path, path: Path) -> None:
-    """Make the folder of `path`, and the description that a derivative data set must have."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Make the folder of `path`, and the description that a derivative data set must have.
+
+    Raises
+    ------
+    InputError
+        The data set is read-only.
+    """
     description = dataset / _DERIVATIVE / _DESCRIPTION
-    if description.exists():
-        return
     about = {
         "Name": "Twitches found by emgtwitch",
         "BIDSVersion": BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "emgtwitch", "Version": __version__}],
     }
-    with whole_file(description) as file:
-        file.write(json.dumps(about, indent=2) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not description.exists():
+            with whole_file(description) as file:
+                file.write(json.dumps(about, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
