@@ -41,7 +41,7 @@ class GapBridge:
         """Return ``(n_channels, n)`` samples without NaN and without the steps of gaps."""
         missing = ~np.isfinite(samples)
         bridged = samples - self._offset[:, None]
-        for row in np.flatnonzero(missing.any(axis=1) | self._in_gap):
+        for row in np.flatnonzero(missing.any(axis=1) | self._in_gap).tolist():
             self._bridge_row(row, samples[row], missing[row], bridged[row])
         self._last = bridged[:, -1].copy()
         self._in_gap = missing[:, -1].copy()

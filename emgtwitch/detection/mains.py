@@ -97,7 +97,7 @@ class MainsCanceller:
     ) -> np.ndarray:
         """Return samples of some channels without their lines, and correct the loops."""
         n = samples.shape[1]
-        lines = np.flatnonzero(self.active[channels].any(axis=0))
+        lines = np.flatnonzero(self.active[channels].any(axis=0)).tolist()
         turnings = [self._turning(channels, line, n) for line in lines]
         left = samples.copy()
         for line, turning in zip(lines, turnings, strict=True):
@@ -159,7 +159,7 @@ class MainsCanceller:
         for base in range(self.mains_hz.shape[1]):
             own = self._base == base
             first = own & np.isin(self._harmonic, FIRST_HARMONICS)
-            is_mains = (found | self.active)[:, first].any(axis=1)
+            is_mains = np.asarray((found | self.active)[:, first].any(axis=1))
             new = found & ~self.active & own & is_mains[:, None]
             strong = np.where(new, spectrum_at, 0.0).max(axis=1)
             self.started |= strong > STRONG_LINE * np.minimum(noise_sd, spread[:, 0])

@@ -64,8 +64,8 @@ class Validity:
         codes = np.where(self._per_block(missing).any(axis=2), GAP, VALID)
         held = still.any(axis=1)
         if held.any():
-            still_blocks = self._per_block(still).all(axis=2)
-            for channel in np.flatnonzero(held):
+            still_blocks = np.asarray(self._per_block(still).all(axis=2))
+            for channel in np.flatnonzero(held).tolist():
                 self._mark_saturation(
                     codes[channel], raw[channel], still[channel], noise_sd[channel], channel
                 )

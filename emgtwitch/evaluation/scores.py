@@ -241,7 +241,8 @@ def _beside_larger(times_s: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
 
 def _inside(times_s: np.ndarray, spans: np.ndarray) -> np.ndarray:
     """Return which times lie in one of the ``(n, 2)`` spans."""
-    return ((times_s[:, None] >= spans[:, 0]) & (times_s[:, None] < spans[:, 1])).any(axis=1)
+    inside = (times_s[:, None] >= spans[:, 0]) & (times_s[:, None] < spans[:, 1])
+    return np.asarray(inside.any(axis=1))
 
 
 def _times(table: np.ndarray) -> np.ndarray:
