@@ -126,6 +126,34 @@ def test_a_twitch_below_the_wanted_snr_is_neither_hit_nor_miss():
     assert total([twitch(1.0)], truth).missed == 3
 
 
+def test_a_small_false_alarm_is_ignored_among_clear_twitches_but_not_otherwise():
+    detected = [twitch(1.0, snr=20), twitch(5.0, snr=5), twitch(6.0, snr=9), twitch(7.0)]
+    truth = [twitch(1.0, snr=20)]
+    among_clear, among_all = total(detected, truth, min_snr=8), total(detected, truth)
+    assert (among_clear.false_alarms, among_clear.ignored) == (2, 1)  # no snr is no excuse
+    assert (among_all.false_alarms, among_all.ignored) == (3, 0)
+
+
+def test_a_small_false_alarm_inside_a_nuisance_stays_false():
+    truth = [nuisance("contraction", 4, 8)]
+    assert total([twitch(5.0, snr=5)], truth, min_snr=8).false_alarms == 1
+
+
+def test_a_clear_twitch_goes_before_a_nearer_small_one():
+    truth = [twitch(1.0, snr=20, amplitude_uv=80), twitch(1.04, snr=5, amplitude_uv=20)]
+    score = total([twitch(1.022)], truth, min_snr=8)
+    assert (score.true_positives, score.missed, score.ignored) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("apart_s, judged", [(0.005, 1), (0.029, 1), (0.032, 2)])
+def test_potentials_closer_than_30_ms_are_one_wave(apart_s, judged):
+    truth = [twitch(1.0, amplitude_uv=50), twitch(1.0 + apart_s, amplitude_uv=80)]
+    once = total([twitch(1.0 + apart_s)], truth)
+    both = total([twitch(1.0), twitch(1.0 + apart_s)], truth)
+    assert (once.true_positives, once.missed) == (1, judged - 1)
+    assert (both.true_positives, both.false_alarms, both.ignored) == (judged, 0, 2 - judged)
+
+
 def test_detections_inside_nuisances_are_false_unless_paired():
     truth = [
         nuisance("contraction", 10, 20),
@@ -199,9 +227,9 @@ def test_command_prints_json(tables, capsys):
     assert told["channels"]["calf_L"]["nuisances"]["contraction"]["false_alarms"] == 1
 
 
-def test_command_says_which_detections_are_not_judged(tables, capsys):
+def test_command_says_how_many_detections_are_not_judged(tables, capsys):
     assert command(*tables, "--min-snr", "10") == 0
-    assert "Not judged: 1 detection of twitches below --min-snr" in capsys.readouterr().out
+    assert "Neither right nor wrong: 1 detection (see --help)" in capsys.readouterr().out
 
 
 def test_hours_on_the_command_line_go_before_the_sidecar(tables, capsys):

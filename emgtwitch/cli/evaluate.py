@@ -45,7 +45,9 @@ _HEADER = (
     "amplitude",
 )
 _EPILOG = """\
-A detection counts once at most, for the one true twitch it is paired with.
+A detection counts once at most, for the one true twitch it is paired with. True twitches of one
+channel closer than 30 ms are one wave on the skin: only the largest is judged, and a detection of
+another is neither right nor wrong.
 
   bias             counted over true twitches, less 1
   false/h          false alarms per hour of valid recording, which the .json beside EVENTS.tsv tells
@@ -75,7 +77,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--min-snr",
         metavar="X",
         type=float,
-        help="leave out true twitches below X times the noise rms, peak to peak",
+        help="judge clear twitches only: leave out true ones below X times the noise rms, peak to "
+        "peak, and false alarms that are themselves smaller, outside of nuisances",
     )
     parser.add_argument(
         "--hours",
@@ -170,7 +173,7 @@ def _as_tables(scores: "Scores") -> str:
     )
     if total.ignored:
         noun = "detection" if total.ignored == 1 else "detections"
-        text += f"\nNot judged: {total.ignored} {noun} of twitches below --min-snr."
+        text += f"\nNeither right nor wrong: {total.ignored} {noun} (see --help)."
     nuisances = [kind for kind, seconds in total.nuisance_s.items() if seconds]
     if nuisances:
         text += "\n\n" + _table(
