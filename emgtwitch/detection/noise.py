@@ -98,8 +98,9 @@ class NoiseFloor:
         self._powers = _shifted(self._powers, np.where(valid, taken, np.inf))
         self._recent = _shifted(self._recent, np.where(valid, powers, np.inf))
         self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
-        if self._tile % LEVEL_TILES == 0 or np.isnan(self.level).any():
-            self._find_level()
+        due = np.isnan(self.level) | (self._tile % LEVEL_TILES == 0)
+        if due.any():
+            self._find_level(due)
         self._tile += 1
         quiet = valid & (powers < limit * self.level[:, None])
         self._restless = _shifted(self._restless, ~quiet)
@@ -108,9 +109,10 @@ class NoiseFloor:
         quiet[:, :2] = False
         return quiet & calm[:, None]
 
-    def _find_level(self) -> None:
+    def _find_level(self, due: np.ndarray) -> None:
         freedom = self._freedom()
-        self._quiet_limit = 1 + QUIET_SD * np.sqrt(2 / freedom)
+        quiet_limit = 1 + QUIET_SD * np.sqrt(2 / freedom)
+        self._quiet_limit = np.where(due, quiet_limit, self._quiet_limit)
         floor = self._least_spectrum.mean(axis=1)
         level = np.maximum(_robust_mean(self._powers, freedom), floor)
         high = _robust_mean(self._high_powers, freedom)
@@ -120,10 +122,10 @@ class NoiseFloor:
         change = np.divide(high, expected, out=np.ones_like(level), where=known)
         changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
         alike = (change < HIGH_CHANGE * recent) & (recent < HIGH_CHANGE * change)
-        change = np.where(changed & alike, change, 1.0)
+        change = np.where(changed & alike & due, change, 1.0)
         self._powers *= change[:, None]
         level = np.maximum(level * change, floor)
-        self.level = np.where(np.isfinite(level), level, self.level)
+        self.level = np.where(due & np.isfinite(level), level, self.level)
 
     def update_shape(
         self,
@@ -171,7 +173,9 @@ class NoiseFloor:
         """Return the degrees of freedom of the power of a block, from the autocovariance."""
         n = self._n_block
         lags = np.arange(1, min(n, self._n_window))
-        correlation = self._autocovariance[:, lags] / np.maximum(self._autocovariance[:, :1], TINY)
+        correlation = self._autocovariance[:, 1 : len(lags) + 1] / np.maximum(
+            self._autocovariance[:, :1], TINY
+        )
         spread = n + 2 * ((n - lags) * correlation**2).sum(axis=1)
         return np.where(self.seen_s > 0, n**2 / spread, n / 3)
 

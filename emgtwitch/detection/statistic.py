@@ -83,7 +83,8 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     """
     n_channels, n_window = autocovariance.shape
     lags = np.abs(np.subtract.outer(np.arange(n_window), np.arange(n_window)))
-    covariance = autocovariance[:, lags]
+    # One memory layout, so that a channel's result does not depend on how many there are.
+    covariance = np.ascontiguousarray(autocovariance[:, lags])
     ridged = covariance + RIDGE * autocovariance[:, :1, None] * np.eye(n_window)
     matched = np.linalg.solve(
         ridged, np.broadcast_to(bank.shapes, (n_channels, *bank.shapes.shape))

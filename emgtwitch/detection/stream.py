@@ -186,8 +186,7 @@ class StreamingDetector:
             self._noise.forget(started)
             self._whitened_s[started] = np.nan
             self._settled_s[started] = start_s + tile_s + SETTLE_S
-        if self._tile % WHITEN_TILES == 0 or np.isnan(self._whitened_s).any():
-            self._whiten()
+        self._whiten(np.isnan(self._whitened_s) | (self._tile % WHITEN_TILES == 0))
         relative = (
             powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
         )
@@ -223,11 +222,14 @@ class StreamingDetector:
         products = (newest[:, None, :] @ windows)[:, 0, ::-1] / count[:, None]
         self._noise.update_shape(quiet, powers, high_powers, products)
 
-    def _whiten(self) -> None:
-        """Match the bank to the noise of the channels of which enough more has been seen."""
+    def _whiten(self, among: np.ndarray) -> None:
+        """Match the bank to the noise of those channels of which enough more has been seen."""
+        if not among.any():
+            return
         seen_s = self._noise.seen_s
         due = seen_s >= np.fmin(WHITEN_MORE * self._whitened_s, self._whitened_s + WHITEN_S)
         due |= np.isnan(self._whitened_s) & (seen_s >= WARM_UP_S)
+        due &= among
         if due.any():
             self._noise.set_least(self._converter_noise())
             self._whitened[due] = whitened_bank(self._bank, self._noise.autocovariance()[due])

@@ -1,0 +1,210 @@
+"""The streaming detector: the same result however it is fed, and in time."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emgtwitch.detection.stream import StreamingDetector
+from emgtwitch.errors import InputError
+from emgtwitch.event_table import event_array, is_twitch
+from emgtwitch.simulation import SCENARIOS, Scenario, simulate_recording
+
+SHORT = Scenario(
+    minutes=0.25, rate_per_min=60, contractions_per_min=4, contraction="few_units", mains_uv=10
+)
+
+
+@pytest.fixture(scope="module")
+def short():
+    return simulate_recording(SHORT, seed=3)
+
+
+def feed(signal_uv, cuts, sfreq=1000.0, names=("calf_L", "calf_R"), **kwargs):
+    detector = StreamingDetector(sfreq, list(names), **kwargs)
+    events = []
+    for block in np.split(signal_uv, cuts, axis=1):
+        events += detector.push(block)
+    events += detector.flush()
+    return detector, events
+
+
+def final(events):
+    return event_array([event for event in events if not event.provisional])
+
+
+def same(a, b):
+    return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def test_same_call_twice_gives_the_same_bytes(short):
+    first, second = (final(feed(short.signal_uv, [])[1]) for _ in range(2))
+    assert len(first) > 10
+    assert same(first, second)
+
+
+@pytest.mark.parametrize("size", [7, 64, 1000])
+def test_blocks_of_any_size_give_the_same_events(short, size):
+    whole = final(feed(short.signal_uv, [])[1])
+    cut = final(feed(short.signal_uv, range(size, short.signal_uv.shape[1], size))[1])
+    assert same(whole, cut)
+
+
+def test_single_samples_give_the_same_events(short):
+    signal_uv = short.signal_uv[:, :4000]
+    assert same(final(feed(signal_uv, [])[1]), final(feed(signal_uv, range(1, 4000))[1]))
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(cuts=st.lists(st.integers(0, 8000), max_size=30).map(sorted), gap=st.integers(0, 7000))
+def test_random_blocks_and_gaps_give_the_same_events(short, cuts, gap):
+    signal_uv = short.signal_uv[:, :8000].copy()
+    signal_uv[1, gap : gap + 300] = np.nan
+    assert same(final(feed(signal_uv, [])[1]), final(feed(signal_uv, cuts)[1]))
+
+
+def test_a_channel_alone_gives_what_it_gives_among_others():
+    recording = simulate_recording(
+        Scenario(minutes=0.5, ch_names=tuple(f"EMG{i}" for i in range(5)), rate_per_min=40), seed=4
+    )
+    # Names without a side: no gate looks at the other channels here, except for crosstalk.
+    together = final(feed(recording.signal_uv, [], names=recording.ch_names)[1])
+    together = together[together["reason"] != "crosstalk"]
+    for i, name in enumerate(recording.ch_names):
+        alone = final(feed(recording.signal_uv[i : i + 1], [], names=[name])[1])
+        among = together[together["channel"] == name]
+        assert same(alone.astype(among.dtype), among)
+
+
+@pytest.mark.parametrize("factor", [0.001, -1.0, 1000.0])
+def test_gain_and_polarity_change_only_amplitudes(short, factor):
+    plain = final(feed(short.signal_uv, [])[1])
+    scaled = final(feed(factor * short.signal_uv, [])[1])
+    for name in ("trial_type", "channel", "reason", "unit", "burst"):
+        assert (plain[name] == scaled[name]).all(), name
+    for name in ("onset", "duration", "peak_time", "snr"):
+        np.testing.assert_allclose(plain[name], scaled[name], atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(abs(factor) * plain["amplitude_uv"], scaled["amplitude_uv"])
+
+
+@pytest.mark.parametrize("sfreq", [1000.0, 2000.0])
+def test_provisional_within_60_ms_and_final_within_1_s(sfreq):
+    recording = simulate_recording(Scenario(minutes=0.5, sfreq=sfreq, rate_per_min=40), seed=5)
+    detector = StreamingDetector(sfreq, recording.ch_names)
+    block = round(0.01 * sfreq)
+    early, late = [], []
+    for start in range(0, recording.signal_uv.shape[1], block):
+        now = (start + block) / sfreq
+        for event in detector.push(recording.signal_uv[:, start : start + block]):
+            (early if event.provisional else late).append((now, event))
+    twitches = [(now, event) for now, event in late if event.trial_type == "fasciculation"]
+    assert len(twitches) > 10
+    assert max(now - event.peak_time for now, event in twitches) <= 1.0
+    announced = 0
+    for _, event in twitches:
+        delays = [
+            now - event.peak_time
+            for now, first in early
+            if first.channel == event.channel and abs(first.peak_time - event.peak_time) < 0.015
+        ]
+        assert len(delays) <= 1
+        announced += len(delays) == 1 and delays[0] <= 0.06
+    assert announced >= 0.95 * len(twitches)
+
+
+def test_memory_does_not_grow_with_length():
+    rng = np.random.default_rng(6)
+    block = rng.standard_normal((2, 5000))
+    detector = StreamingDetector(1000.0, ["a", "b"])
+    held = []
+    tracemalloc.start()
+    for n in range(40):
+        detector.push(block)
+        if n % 20 == 19:
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[1] - held[0] < 20_000
+
+
+def test_account_adds_up(short):
+    detector, _ = feed(short.signal_uv, [])
+    for account in detector.account():
+        assert account.recorded_s == pytest.approx(short.signal_uv.shape[1] / 1000)
+        assert account.valid_s + sum(account.excluded_s.values()) == pytest.approx(
+            account.recorded_s
+        )
+    assert max(account.excluded_s["contraction"] for account in detector.account()) > 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "least_f1"),
+    [
+        ("isolated", 0.97),
+        ("voluntary_few_units", 0.96),
+        ("all_nuisances", 0.94),
+        ("non_stop", 0.96),
+    ],
+)
+def test_accuracy_does_not_get_worse(scenario, least_f1):
+    from emgtwitch.evaluation import evaluate
+
+    recording = simulate_recording(SCENARIOS[scenario], seed=2)
+    _, events = feed(recording.signal_uv, [], names=recording.ch_names)
+    score = evaluate(final(events), recording.truth, min_snr=8).total
+    assert score.f1 >= least_f1
+    assert score.median_timing_error_s <= 0.002
+
+
+@pytest.mark.parametrize("wander", [0.0, 0.2, 0.5])
+def test_ten_bits_with_the_baseline_on_one_code_give_no_flood(wander):
+    rng = np.random.default_rng(7)
+    lsb_uv = 24.4
+    noise = rng.standard_normal((2, 60_000)) * 3 / lsb_uv
+    signal_uv = lsb_uv * np.rint(noise + wander)
+    for known in (lsb_uv, None):
+        detector, events = feed(signal_uv, [], lsb_uv=known)
+        table = final(events)
+        assert np.isfinite(table["onset"]).all()
+        assert is_twitch(table).sum() <= 2
+        assert all(np.isfinite(account.valid_s) for account in detector.account())
+
+
+@pytest.mark.parametrize("value", [0.0, 123.0, np.nan])
+def test_a_dead_channel_is_excluded_and_disturbs_no_other(short, value):
+    dead = short.signal_uv.copy()
+    dead[1] = value
+    detector, events = feed(dead, [])
+    table = final(events)
+    assert not (is_twitch(table) & (table["channel"] == "calf_R")).any()
+    assert (is_twitch(table) & (table["channel"] == "calf_L")).any()
+    assert detector.account()[1].valid_s < 11  # ten seconds of silence are not yet a dead line
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 143, 144, 500])
+def test_short_and_empty_recordings(n):
+    _, events = feed(np.zeros((1, n)), [], names=["a"])
+    assert not is_twitch(final(events)).any()
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "names", "message"),
+    [
+        (199.0, ["a"], "200 Hz"),
+        (np.nan, ["a"], "200 Hz"),
+        (1000.0, [], "channel names"),
+        (1000.0, ["a", "a"], "channel names"),
+    ],
+)
+def test_wrong_set_up_is_refused(sfreq, names, message):
+    with pytest.raises(InputError, match=message):
+        StreamingDetector(sfreq, names)
+
+
+def test_wrong_blocks_and_settings_are_refused():
+    with pytest.raises(InputError, match="2 channels"):
+        StreamingDetector(1000.0, ["a", "b"]).push(np.zeros((3, 10)))
+    for wrong in ({"preset": "best"}, {"mains": "55"}, {"false_alarms_per_hour": 0.0}):
+        with pytest.raises(InputError):
+            StreamingDetector(1000.0, ["a"], **wrong)
