@@ -138,7 +138,8 @@ def _shape(blocks: list[np.ndarray], sfreq: float) -> str:
     from_floor = p50 - p5 < 0.2 * (p95 - p50)
     if (from_zero or from_floor) and _smoothness(_windows(blocks, round(sfreq)), sfreq) > 60:
         return "envelope"
-    return "above zero" if from_zero else "raw"
+    one_sided = p50 - lowest < 0.5 * (values.max() - p50)  # else an offset of the whole signal
+    return "above zero" if from_zero and one_sided else "raw"
 
 
 def _windows(blocks: list[np.ndarray], length: int) -> np.ndarray:
