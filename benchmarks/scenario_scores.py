@@ -10,6 +10,7 @@ from scipy.signal import butter, sosfiltfilt
 from benchmarks import ours, peers
 from benchmarks.tables import Task, markdown, number
 from emgtwitch.evaluation import Score, evaluate
+from emgtwitch.event_table import is_twitch
 from emgtwitch.simulation import SCENARIOS, Simulated, simulate_recording
 
 SEEDS = (9001, 9002, 9003)  # from 9000 up no seed is used for tuning
@@ -69,7 +70,7 @@ def judge(scenario: str, seed: int, methods: Iterable[str]) -> dict[str, Judged]
 
 
 def _measured(table: np.ndarray, recording: Simulated) -> np.ndarray:
-    """Return an event table with the snr of every detection measured by one ruler for all.
+    """Return the twitches of an event table, their snr measured by one ruler for all methods.
 
     Peak to peak within 15 ms of the detection in the zero-phase band-passed recording, over the
     true noise.
@@ -78,7 +79,7 @@ def _measured(table: np.ndarray, recording: Simulated) -> np.ndarray:
     sos = butter(2, [20, high], "bandpass", fs=recording.sfreq, output="sos")
     filtered = sosfiltfilt(sos, np.nan_to_num(recording.signal_uv), axis=1)
     near = round(0.015 * recording.sfreq)
-    measured = table.copy()
+    measured = table[is_twitch(table)]
     for row in measured:
         channel = recording.ch_names.index(row["channel"])
         middle = round(row["peak_time"] * recording.sfreq)
