@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-# The detection floor over noise rms times the square root of the threshold: for a potential
-# whose energy the bank of shapes catches as that of one sample at its peak-to-peak. To be
-# replaced by the value measured with simulated potentials.
-FLOOR_FACTOR = 1.0
+# Peak to peak of a potential that is found half of the time, over noise rms times the square root
+# of the threshold: 4.39 noise rms at a threshold of 22.4, measured with simulated potentials at
+# 1 kHz (benchmarks/sensitivity.py). In slower recordings the true floor is somewhat higher.
+FLOOR_FACTOR = 0.93
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class ChannelAccount:
     valid_s
         What was searched for twitches, s: the time that a rate refers to.
     excluded_s
-        What was not, s, by reason. The end of a recording that does not fill a block of about
-        25 ms counts as a gap.
+        What was not, s, by reason.
     noise_uv
         Noise rms in the band of the detector over the valid time, µV; NaN without valid time.
     floor_uv

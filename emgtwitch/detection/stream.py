@@ -10,13 +10,13 @@ from emgtwitch.detection import gates
 from emgtwitch.detection.account import FLOOR_FACTOR, ChannelAccount
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
-from emgtwitch.detection.decision import EXCLUSIONS, WARM_UP, Decider
+from emgtwitch.detection.decision import CONTRACTION, EXCLUSIONS, WARM_UP, Decider
 from emgtwitch.detection.front_end import FrontEnd, GapBridge
 from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.settings import Settings
 from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
-from emgtwitch.detection.validity import GAP, VALID, Validity
+from emgtwitch.detection.validity import FLAT, GAP, SATURATION, VALID, Validity
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
 
@@ -107,6 +107,7 @@ class StreamingDetector:
         self._bridged = np.zeros((n_channels, 0))
         self._raw = np.zeros((n_channels, 0))
         self._n_pushed = 0
+        self._last = np.full((n_channels, 1), np.nan)
         self._tile = 0
         self._clean = np.zeros((n_channels, 3 * grid.n_tile + 2 * self._ruler.reach))
         self._seen = np.zeros((n_channels, n_window - 1))
@@ -138,6 +139,7 @@ class StreamingDetector:
         self._bridged = np.concatenate([self._bridged, self._gaps.bridge(block)], axis=1)
         self._raw = np.concatenate([self._raw, block], axis=1)
         self._n_pushed += block.shape[1]
+        self._last = block[:, -1:]
         n, ahead = self.grid.n_tile, self._front.look_ahead
         events: list[Event] = []
         start = 0
@@ -153,10 +155,12 @@ class StreamingDetector:
 
     def flush(self) -> list[Event]:
         """Decide the rest, as if the signal went on in silence; the detector is then used up."""
-        end_s = self._n_pushed / self.sfreq
+        n_pushed = self._n_pushed
+        end_s = n_pushed / self.sfreq
+        n_block = self.grid.n_block * self.grid.step
         n_rest = (DECISION_TILES + 2) * self.grid.n_tile + self._ruler.reach
         silence = np.full((len(self.ch_names), n_rest), np.nan)
-        n_pushed = self._n_pushed
+        silence[:, : -n_pushed % n_block] = self._last  # the last block is whole
         events = [event for event in self.push(silence) if not event.provisional]
         self._n_pushed = n_pushed
         events = [event for event in events if not event.peak_time >= end_s]
@@ -178,7 +182,7 @@ class StreamingDetector:
         self._update_shape(quiet, powers, high_powers, windows)
         score = statistic(windows, self._whitened) * self._to_level()[:, None]
         self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
-        codes[np.isnan(self._whitened_s)] = WARM_UP
+        codes[np.isnan(self._whitened_s)[:, None] & (codes == VALID)] = WARM_UP
         self._find(start_s)
         self._tile += 1
         started = self._front.mains.started
@@ -347,11 +351,10 @@ class StreamingDetector:
         accounts = []
         for index, name in enumerate(self.ch_names):
             samples = {code: int(count[index]) * n_block for code, count in blocks.items()}
-            # The silence that `flush` adds was decided as a gap, in a short recording as warm-up.
-            beyond = max(sum(samples.values()) - self._n_pushed, 0)
-            in_gap = min(beyond, samples[GAP])
-            samples[GAP] -= in_gap
-            samples[WARM_UP] -= beyond - in_gap
+            # Not counted: the silence that `flush` adds, a gap, and what fills the last block.
+            for code in (GAP, VALID, WARM_UP, FLAT, SATURATION, CONTRACTION):
+                beyond = max(sum(samples.values()) - self._n_pushed, 0)
+                samples[code] -= min(beyond, samples[code])
             accounts.append(
                 ChannelAccount(
                     channel=name,
