@@ -34,6 +34,7 @@ BEFORE = {GAP: 0, SATURATION: 2, FLAT: 0}
 AFTER = {GAP: 4, SATURATION: 8, FLAT: 4}
 HALF_SECOND = 18  # blocks to each side over which activity is judged
 MARGIN = 12  # blocks beside sustained activity that go with it
+RUN, RUN_SHARE = 10, 0.9  # blocks, of which so many active are a contraction by themselves
 PAST_TILES = 8  # kept before the tile that is being decided
 PAST_S = 1.0  # candidates before it are kept for so long
 NOW = slice(PAST_TILES * TILE_BLOCKS, (PAST_TILES + 1) * TILE_BLOCKS)  # its blocks
@@ -169,21 +170,29 @@ class Decider:
         """Return which blocks of the tile lie in sustained activity.
 
         Most of the second around a block is active, or of the time that follows or precedes it:
-        these find the beginning and the end.
+        these find the beginning and the end. Or a quarter of a second near it is active
+        throughout, as in a step.
         """
         reach = MARGIN + HALF_SECOND
         active = self._power[:, NOW.start - reach : NOW.stop + reach] > ACTIVE
-        if active.sum(axis=1).max() < self._preset.active_share * (reach + 1):
+        if active.sum(axis=1).max() < RUN_SHARE * RUN:
             return np.zeros((len(active), TILE_BLOCKS), dtype=bool)
         count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1, dtype=int)
 
-        def most(length: int) -> np.ndarray:
-            within = count[:, length:] - count[:, :-length]
-            return np.asarray(within >= self._preset.active_share * length)
+        def most(length: int, share: float) -> np.ndarray:
+            return np.asarray(count[:, length:] - count[:, :-length] >= share * length)
 
-        around = _dilated(most(2 * HALF_SECOND + 1), MARGIN, MARGIN)
-        beside = most(reach + 1)
-        return np.asarray(around | beside[:, :TILE_BLOCKS] | beside[:, -TILE_BLOCKS:])
+        share = self._preset.active_share
+        around = _dilated(most(2 * HALF_SECOND + 1, share), MARGIN, MARGIN)
+        beside = most(reach + 1, share)
+        after = RUN + MARGIN - 1
+        runs = most(RUN, RUN_SHARE)[:, reach - after : reach + TILE_BLOCKS + MARGIN]
+        return np.asarray(
+            around
+            | beside[:, :TILE_BLOCKS]
+            | beside[:, -TILE_BLOCKS:]
+            | _dilated(runs, MARGIN, after)
+        )
 
     def _local_noise_reason(self, candidate: Candidate, block: int) -> str:
         """Reject what would not have been found against the noise of the second around it."""
