@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_the_right_calf_twitches_more_and_less_after_the_treatment(study: Path) 
 
 
 def test_the_study_passes_the_validator(study: Path) -> None:
-    validator = shutil.which("bids-validator-deno")
+    validator = shutil.which("bids-validator-deno", path=Path(sys.executable).parent)
     if validator is None:
         pytest.skip("bids-validator-deno is not installed")
     result = subprocess.run([validator, "--format", "json", study], capture_output=True, text=True)
