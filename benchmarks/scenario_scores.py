@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from benchmarks import ours, peers
+from benchmarks import gated, ours, peers
 from benchmarks.tables import Task, markdown, number
 from emgtwitch.evaluation import Score, evaluate
 from emgtwitch.event_table import is_twitch
@@ -33,11 +33,18 @@ def _peer(name: str, recording: Simulated) -> np.ndarray:
     return peers.detect(name, recording.signal_uv, recording.sfreq, names, PER_HOUR)
 
 
+def _gated(name: str, recording: Simulated) -> np.ndarray:
+    names = list(recording.ch_names)
+    return gated.detect(name, recording.signal_uv, names, recording.lsb_uv, PER_HOUR)
+
+
 # Everything that is compared: name -> recording -> event table.
 METHODS: dict[str, Callable[[Simulated], np.ndarray]] = {
     OURS: _ours,
+    **{f"{name}, gated": partial(_gated, name) for name in gated.STATISTICS},
     **{name: partial(_peer, name) for name in (*peers.STATISTICS, *peers.PACKAGES)},
 }
+GATED = [name for name in METHODS if name.endswith(", gated")]
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ def judge(scenario: str, seed: int, methods: Iterable[str]) -> dict[str, Judged]
     """Return the scores of some methods on one recording."""
     recording = simulate_recording(SCENARIOS[scenario], seed)
     hours = recording.signal_uv.shape[1] / recording.sfreq / 3600
+    if recording.sfreq != gated.SFREQ:
+        methods = [method for method in methods if method not in GATED]
     found = {method: _measured(METHODS[method](recording), recording) for method in methods}
     return {
         method: Judged(
@@ -160,14 +169,16 @@ def _has_twitches(judged: Judged) -> bool:
     return judged.all.true_positives + judged.all.missed > 0
 
 
-def f1_table(results: Results) -> str:
-    """Return F1 over all twitches: scenarios down, methods across."""
+def f1_table(results: Results, *, clear: bool) -> str:
+    """Return F1, of clear twitches or of all: scenarios down, methods across."""
     methods = _found(results)
     rows = [
         [
             scenario,
             *(
-                number(judged[method].all.f1, ".2f") if method in judged else "–"
+                number((judged[method].clear if clear else judged[method].all).f1, ".3f")
+                if method in judged
+                else "–"
                 for method in methods
             ),
         ]

@@ -35,6 +35,9 @@ AFTER = {GAP: 4, SATURATION: 8, FLAT: 4}
 HALF_SECOND = 18  # blocks to each side over which activity is judged
 MARGIN = 12  # blocks beside sustained activity that go with it
 RUN, RUN_SHARE = 10, 0.9  # blocks, of which so many active are a contraction by themselves
+RUN_MARGIN = 20  # blocks beside such a run that go with it
+PAUSE = 20  # blocks without activity that end a contraction,
+TAIL = 120  # which cannot go on for longer than this after it was last sustained
 PAST_TILES = 8  # kept before the tile that is being decided
 PAST_S = 1.0  # candidates before it are kept for so long
 NOW = slice(PAST_TILES * TILE_BLOCKS, (PAST_TILES + 1) * TILE_BLOCKS)  # its blocks
@@ -62,7 +65,7 @@ class Decider:
         self, ch_names: Sequence[str], preset: Preset, grid: Grid, score_limit: float
     ) -> None:
         self._names, self._preset, self._grid = tuple(ch_names), preset, grid
-        self._score_limit = score_limit
+        self.score_limit = score_limit
         n_channels = len(ch_names)
         n_blocks = (PAST_TILES + 1 + DECISION_TILES) * TILE_BLOCKS
         self._codes = np.full((n_channels, n_blocks), WARM_UP)
@@ -72,6 +75,8 @@ class Decider:
         self._units = [UnitMemory() for _ in ch_names]
         self._bursts = [0] * n_channels
         self._last_twitch = np.full(n_channels, -np.inf)
+        self._since_sustained = np.full(n_channels, TAIL)
+        self._since_active = np.zeros(n_channels, dtype=int)
         self._state = np.full(n_channels, VALID)
         self._since = np.zeros(n_channels)
         self._tile = -DECISION_TILES
@@ -162,9 +167,21 @@ class Decider:
             wide = slice(NOW.start - AFTER[code], NOW.stop + BEFORE[code])
             near = _dilated(self._codes[:, wide] == code, BEFORE[code], AFTER[code])
             codes[near & (codes == VALID)] = code
-        sustained = self._sustained() | self._in_train[:, NOW]
+        sustained = self._with_tail(self._sustained()) | self._in_train[:, NOW]
         codes[sustained & (codes == VALID)] = CONTRACTION
         return codes
+
+    def _with_tail(self, sustained: np.ndarray) -> np.ndarray:
+        """Let contractions go on to the first pause: their last potentials come one by one."""
+        active = self._power[:, NOW] > ACTIVE
+        for block in range(TILE_BLOCKS):
+            now = sustained[:, block]
+            self._since_sustained = np.where(now, 0, self._since_sustained + 1)
+            self._since_active = np.where(now | active[:, block], 0, self._since_active + 1)
+            # After a pause, only a new contraction starts anew.
+            self._since_sustained[self._since_active > PAUSE] = TAIL
+            sustained[:, block] |= self._since_sustained < TAIL
+        return sustained
 
     def _sustained(self) -> np.ndarray:
         """Return which blocks of the tile lie in sustained activity.
@@ -185,13 +202,13 @@ class Decider:
         share = self._preset.active_share
         around = _dilated(most(2 * HALF_SECOND + 1, share), MARGIN, MARGIN)
         beside = most(reach + 1, share)
-        after = RUN + MARGIN - 1
-        runs = most(RUN, RUN_SHARE)[:, reach - after : reach + TILE_BLOCKS + MARGIN]
+        after = RUN + RUN_MARGIN - 1
+        runs = most(RUN, RUN_SHARE)[:, reach - after : reach + TILE_BLOCKS + RUN_MARGIN]
         return np.asarray(
             around
             | beside[:, :TILE_BLOCKS]
             | beside[:, -TILE_BLOCKS:]
-            | _dilated(runs, MARGIN, after)
+            | _dilated(runs, RUN_MARGIN, after)
         )
 
     def _local_noise_reason(self, candidate: Candidate, block: int) -> str:
@@ -199,7 +216,7 @@ class Decider:
         middle = NOW.start + block
         around = self._power[candidate.channel, middle - HALF_SECOND : middle + HALF_SECOND + 1]
         louder = float(np.median(around))
-        if louder > LOUDER and candidate.score / louder < self._score_limit:
+        if louder > LOUDER and candidate.score / louder < self.score_limit:
             return "noise"
         return ""
 

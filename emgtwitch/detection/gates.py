@@ -36,8 +36,8 @@ class Rhythm:
 # intervals must do, since a decision takes at most a second. At other rates, as in short chains of
 # fasciculations, more are needed; and the more intervals, the less can chance make them regular.
 RHYTHMS = (
-    Rhythm(4, 0.05, 0.26, (0.08, 0.2), 0.25),
-    Rhythm(5, 0.05, 0.26, (0.08, 0.2), 0.29),
+    Rhythm(4, 0.08, 0.26, (0.1, 0.2), 0.22),
+    Rhythm(5, 0.05, 0.26, (0.08, 0.2), 0.27),
     Rhythm(7, 0.025, 0.26, (0.03, 0.25), 0.34),
 )
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute

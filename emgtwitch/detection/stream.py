@@ -180,7 +180,7 @@ class StreamingDetector:
         settled = start_s >= self._settled_s
         quiet = self._noise.update_level(powers, high_powers, (codes == VALID) & settled[:, None])
         self._update_shape(quiet, powers, high_powers, windows)
-        score = statistic(windows, self._whitened) * self._to_level()[:, None]
+        score = self._scores(seen, windows)
         self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
         codes[np.isnan(self._whitened_s)[:, None] & (codes == VALID)] = WARM_UP
         self._find(start_s)
@@ -198,6 +198,13 @@ class StreamingDetector:
 
     def _noise_sd(self) -> np.ndarray:
         return np.sqrt(np.where(np.isfinite(self._noise.level), self._noise.level, np.inf))
+
+    def _scores(self, seen: np.ndarray, windows: np.ndarray) -> np.ndarray:
+        """Return the statistic against the present noise, for each window of the seen signal.
+
+        Overridden to put another statistic behind the same front end, noise floor and gates.
+        """
+        return np.asarray(statistic(windows, self._whitened) * self._to_level()[:, None])
 
     def _to_level(self) -> np.ndarray:
         """Return what turns scores at the level of the whitening into those at the present one."""
@@ -313,7 +320,7 @@ class StreamingDetector:
             self._bridged[:, : n + ahead], self._noise_sd(), keep=False
         )
         seen = np.concatenate([self._seen, filtered[:, :: self.grid.step]], axis=1)
-        score = statistic(self._windows(seen), self._whitened) * self._to_level()[:, None]
+        score = self._scores(seen, self._windows(seen))
         score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
         reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
         channels, positions = maxima(score, self._threshold, reach)
