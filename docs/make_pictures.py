@@ -1,0 +1,63 @@
+"""Make the pictures of README.md again, from the sample study: ``python docs/make_pictures.py``."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import emgtwitch
+from emgtwitch.reports.overview import COLOURS, MARKERS, save_overview
+from emgtwitch.sample_study import read_study, sample_folder
+
+FOLDER = Path(__file__).parent
+START_S, STOP_S = 44.0, 50.0  # of the stretch that the second picture enlarges
+SHOWN_S = 0.030  # before and after the peak of a twitch
+SIDE, CHANNEL = "right", "calf_R"
+
+
+def close_up(raw, found) -> Figure:
+    """Draw a few seconds with their twitches, and every twitch of the channel, peak on peak."""
+    filtered = raw.copy().load_data(verbose="error").filter(20, None, picks="emg", verbose="error")
+    trace_uv = filtered.get_data(picks=[CHANNEL], units="uV")[0]
+    peaks_s = found.twitches(CHANNEL)["peak_time"]
+    shown_s = peaks_s[(peaks_s > START_S) & (peaks_s < STOP_S)]
+    figure = Figure(figsize=(12, 3.4), dpi=130, layout="constrained")
+    stretch, twitches = figure.subplots(1, 2, width_ratios=[3, 1], sharey=True)
+    inside = (raw.times >= START_S) & (raw.times <= STOP_S)
+    stretch.plot(raw.times[inside], trace_uv[inside], color=COLOURS[SIDE], linewidth=0.8)
+    stretch.plot(
+        shown_s,
+        np.full(len(shown_s), 1.25 * np.abs(trace_uv[inside]).max()),
+        MARKERS[SIDE],
+        color=COLOURS[SIDE],
+        markeredgecolor="black",
+    )
+    stretch.set(xlabel="Time from the start of the recording (s)", ylabel="µV")
+    stretch.set(title=f"{STOP_S - START_S:g} seconds of {CHANNEL}: each mark is a detected twitch")
+    offsets_s = np.arange(-SHOWN_S, SHOWN_S, 0.25 / raw.info["sfreq"])
+    for peak_s in peaks_s:
+        around_uv = np.interp(peak_s + offsets_s, raw.times, trace_uv)
+        twitches.plot(1000 * offsets_s, around_uv, color=COLOURS[SIDE], linewidth=0.6, alpha=0.4)
+    twitches.set(xlabel="Time from the peak (ms)", title=f"All {len(peaks_s)} twitches")
+    for axes in (stretch, twitches):
+        axes.margins(x=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def main() -> None:
+    """Write both pictures beside this file."""
+    recording = next(
+        recording
+        for recording in read_study(sample_folder()).recordings
+        if recording.condition == "after exercise"
+    )
+    raw = emgtwitch.read_recording(recording.path)
+    found = emgtwitch.detect(raw)
+    title = f"{found.start:%Y-%m-%d} · {recording.condition} · simulated"
+    save_overview(FOLDER / "overview.png", raw, found, title=title)
+    close_up(raw, found).savefig(FOLDER / "close-up.png")
+
+
+if __name__ == "__main__":
+    main()
