@@ -3,8 +3,8 @@
 In Gaussian noise of any colour the statistic is a chi-square process with two degrees of freedom,
 and the rate at which it passes a high level u is that of Rice's formula, ``C sqrt(u) exp(-u/2)``
 (Rice 1945, Bell Syst Tech J 24:46). Whitening makes C nearly the same for all noise; its
-dependence on the rate at which the statistic is seen was measured with
-``benchmarks/calibration.py``, which also tells how well the law holds.
+dependence on the rate at which the statistic is seen is measured by
+``benchmarks/threshold_law.py``, which also shows how well the law holds.
 """
 
 import numpy as np

@@ -1,0 +1,191 @@
+"""The stages of the detector, each against a signal of which the answer is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import butter, sosfilt
+
+from emgtwitch.detection.calibration import threshold
+from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
+from emgtwitch.detection.front_end import GapBridge, band_pass, remove_glitches
+from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
+from emgtwitch.detection.mains import MainsCanceller
+from emgtwitch.detection.noise import NoiseFloor
+from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
+
+SFREQ = 1000.0
+
+
+def potential(sfreq=SFREQ, width_s=0.002, height_uv=100.0, n=101):
+    """A triphasic potential, its negative main peak in the middle."""
+    u = (np.arange(n) - n // 2) / sfreq / width_s
+    return -height_uv * (1 - u**2) * np.exp(-(u**2) / 2)
+
+
+@given(sfreq=st.floats(200, 20_000))
+@settings(derandomize=True)
+def test_decisions_are_possible_within_a_second_at_any_rate(sfreq):
+    grid = make_grid(sfreq)
+    assert (DECISION_TILES + 1) * TILE_BLOCKS * grid.block_s + 0.0061 <= 1.0
+    assert grid.n_tile % grid.step == 0
+    assert grid.n_block % grid.hop == 0
+
+
+def test_gap_is_held_and_leaves_no_step():
+    signal = np.array([[5.0, 6, np.nan, np.nan, 106, 107], [1, 1, 1, 1, 1, np.nan]])
+    bridged = GapBridge(2).bridge(signal)
+    np.testing.assert_array_equal(bridged, [[0, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_glitch_is_removed_and_potential_is_not(length):
+    rng = np.random.default_rng(1)
+    signal = rng.standard_normal((1, 212))
+    signal[0, 50:151] += potential(height_uv=40)
+    clean = signal.copy()
+    signal[0, 170 : 170 + length] += 60
+    mended, glitches = remove_glitches(signal, np.array([1.0]), 6, 2)
+    assert [(g.channel, g.sample) for g in glitches] == [(0, 164)]
+    assert np.abs(mended - clean).max() < 5
+    np.testing.assert_array_equal(mended[0, :165], clean[0, :165])
+
+
+@pytest.mark.parametrize(("hz", "drift_hz"), [(50.0, 0.0), (49.7, 0.02), (60.3, -0.02)])
+def test_mains_is_found_and_subtracted(hz, drift_hz):
+    rng = np.random.default_rng(2)
+    time = np.arange(30_000) / SFREQ
+    phase = 2 * np.pi * (hz * time + drift_hz * time**2 / 2)
+    noise = 4 * rng.standard_normal((1, len(time)))
+    hum = 30 * np.sin(phase) + 10 * np.sin(3 * phase + 1)
+    canceller = MainsCanceller(1, SFREQ, "auto")
+    sd = np.array([4.0])
+    left = [canceller.subtract(tile, sd) for tile in np.split(noise + hum, 200, axis=1)]
+    residual = (np.concatenate(left, axis=1) - noise)[:, 10_000:]
+    assert residual.std() < 0.8  # of 22 µV
+    base = int(hz > 55)
+    assert canceller.mains_hz[0, base] == pytest.approx(hz + drift_hz * 30, abs=0.1)
+
+
+def test_without_mains_nothing_is_subtracted():
+    noise = np.random.default_rng(3).standard_normal((2, 20_000))
+    canceller = MainsCanceller(2, SFREQ, "auto")
+    left = [canceller.subtract(t, np.ones(2)) for t in np.split(noise, 100, axis=1)]
+    assert np.std(np.concatenate(left, axis=1) - noise) < 0.05
+
+
+def floor_of(signal, n_block=24):
+    """The noise floor after a signal that starts with its past."""
+    floor = NoiseFloor(np.full((1, 39), 1e-9), SFREQ, n_block)
+    windows = np.lib.stride_tricks.sliding_window_view(signal, 39)
+    levels = []
+    for start in range(40, len(signal) - 6 * n_block, 6 * n_block):
+        new = signal[start - 2 : start + 6 * n_block]
+        bend = np.diff(new, 2)
+        powers = np.square(new[2:]).reshape(1, 6, -1).mean(axis=2)
+        high = np.square(bend).reshape(1, 6, -1).mean(axis=2)
+        quiet = floor.update_level(powers, high, np.ones((1, 6), dtype=bool))
+        past = windows[start - 38 : start - 38 + 6 * n_block]
+        kept = np.repeat(quiet[0], n_block)
+        products = (past[kept, -1] @ past[kept])[::-1] / max(kept.sum(), 1)
+        floor.update_shape(quiet, powers, high, products[None])
+        levels.append(float(floor.level[0]))
+    return floor, np.array(levels)
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.9])
+def test_noise_level_is_unbiased_for_any_colour(colour):
+    rng = np.random.default_rng(4)
+    signal = sosfilt([[1, 0, 0, 1, -colour, 0]], rng.standard_normal(120_000))
+    signal = sosfilt(band_pass(SFREQ), signal)
+    floor, levels = floor_of(signal)
+    assert levels[200:].mean() == pytest.approx(signal.var(), rel=0.03)
+    true = np.array([np.mean(signal[lag:] * signal[: len(signal) - lag]) for lag in range(39)])
+    measured = floor.autocovariance()[0]
+    np.testing.assert_allclose(measured / measured[0], true / true[0], atol=0.06)
+
+
+def test_noise_level_follows_noise_and_not_a_contraction():
+    rng = np.random.default_rng(5)
+    noise = rng.standard_normal(60_000)
+    louder = sosfilt(band_pass(SFREQ), np.where(np.arange(60_000) < 30_000, 1, 2) * noise)
+    _, levels = floor_of(louder)
+    assert levels[-1] / levels[180] == pytest.approx(4, rel=0.2)
+    muscle = butter(4, [30, 150], "bandpass", fs=SFREQ, output="sos")
+    effort = sosfilt(muscle, 40 * noise)
+    effort[:30_000] = effort[45_000:] = 0
+    _, levels = floor_of(sosfilt(band_pass(SFREQ), noise) + effort)
+    assert levels[300] / levels[180] < 4  # the contraction itself is some 400 times stronger
+    assert levels[-1] / levels[180] == pytest.approx(1, rel=0.2)
+
+
+@pytest.mark.parametrize("sfreq", [200.0, 1000.0, 4000.0])
+def test_whitened_pairs_are_orthonormal_under_the_noise(sfreq):
+    grid = make_grid(sfreq)
+    bank = make_bank(band_pass(sfreq), sfreq, grid.step)
+    n = len(bank.shapes)
+    autocovariance = 3.0 * 0.7 ** np.arange(n)
+    whitened = whitened_bank(bank, autocovariance[None])[0]
+    lags = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    for first in range(0, whitened.shape[1], 2):
+        pair = whitened[:, first : first + 2]
+        np.testing.assert_allclose(pair.T @ autocovariance[lags] @ pair, np.eye(2), atol=1e-9)
+
+
+def test_statistic_is_blind_to_polarity_and_grows_with_the_square():
+    bank = make_bank(band_pass(SFREQ), SFREQ, 1)
+    whitened = whitened_bank(bank, np.eye(1, len(bank.shapes)))
+    windows = np.random.default_rng(6).standard_normal((1, 50, len(bank.shapes)))
+    score = statistic(windows, whitened)
+    np.testing.assert_allclose(statistic(-3 * windows, whitened), 9 * score)
+
+
+def test_threshold_obeys_the_law():
+    levels = [threshold(per_hour, SFREQ) for per_hour in (0.1, 1, 6, 60, 600)]
+    assert levels == sorted(levels, reverse=True)
+    for per_hour, level in zip((0.1, 1, 6, 60, 600), levels, strict=True):
+        assert np.exp(13.75) * np.sqrt(level) * np.exp(-level / 2) == pytest.approx(per_hour)
+
+
+@given(
+    values=st.lists(st.integers(0, 9), min_size=12, max_size=60),
+    reach=st.integers(1, 5),
+    limit=st.integers(1, 9),
+)
+@settings(derandomize=True)
+def test_maxima_against_the_definition(values, reach, limit):
+    score = np.array([values, values[::-1]], dtype=float)
+    expected = {
+        (c, p)
+        for c in range(2)
+        for p in range(reach, len(values) - reach)
+        if score[c, p] >= limit
+        and score[c, p] == score[c, p - reach : p + reach + 1].max()
+        and (score[c, p - reach : p] < score[c, p]).all()
+    }
+    assert set(zip(*(found.tolist() for found in maxima(score, limit, reach)), strict=True)) == (
+        expected
+    )
+
+
+@pytest.mark.parametrize("sfreq", [500.0, 1000.0, 4000.0])
+def test_measured_amplitude_and_time_are_those_of_the_potential(sfreq):
+    ruler = Ruler(band_pass(sfreq), sfreq)
+    n = 2 * ruler.reach + 1
+    wave = potential(sfreq, width_s=0.0025, n=n)
+    candidate = Candidate(0, 0.0, 50.0, 1.0, np.zeros(0, dtype=int))
+    ruler.measure(candidate, wave + 300.0, -ruler.reach / sfreq)
+    assert candidate.peak_s == pytest.approx(0, abs=2e-4)
+    assert candidate.amplitude_uv == pytest.approx(np.ptp(wave), rel=0.08)
+    assert candidate.onset_s < -0.003 < 0.003 < candidate.offset_s
+
+
+def test_likeness():
+    shape = potential(n=21)
+    others = np.array([shape, -shape, 3 * shape, np.roll(shape, 1), np.roll(shape, 8)])
+    same, opposite, larger, shifted, far = likeness(shape, others)
+    assert same == pytest.approx(1)
+    assert opposite < 0
+    assert larger < 0.7
+    assert shifted > 0.9
+    assert far < 0.5
