@@ -106,25 +106,31 @@ def test_edf_takes_emg_of_one_rate_and_leaves_the_rest(tmp_path):
         for name, row, rate, unit in [
             ("ECG", data[0] * 3, 1000, "uV"),
             ("EMG calf_L", data[0], 1000, "uV"),
-            ("EMG slow", slow[0], 100, "uV"),
             ("Acc X", slow[0], 100, "g"),
             ("Fast sound", np.zeros(24000), 4000, ""),
         ]
     ]
     edfio.Edf(signals).write(tmp_path / "a.edf")
-    with pytest.warns(SignalWarning, match="more slowly: EMG slow"):
-        raw = read_recording(tmp_path / "a.edf")
+    raw = read_recording(tmp_path / "a.edf")
     assert raw.ch_names == ["EMG calf_L"]
     assert raw.info["sfreq"] == 1000
     np.testing.assert_allclose(_whole(raw), data, atol=1e-9)
 
 
-def test_edf_duplicate_names_are_numbered(tmp_path):
+def test_edf_with_emg_of_two_rates_is_refused(tmp_path):
+    signals = [
+        edfio.EdfSignal(np.zeros(6 * rate), rate, label=name, physical_dimension="uV")
+        for name, rate in (("EMG calf_L", 1000), ("EMG slow", 100))
+    ]
+    edfio.Edf(signals).write(tmp_path / "a.edf")
+    with pytest.raises(InputError, match=r"different sampling rates.*EMG slow 100 Hz"):
+        read_recording(tmp_path / "a.edf")
+
+
+def test_edf_with_one_name_twice_is_refused(tmp_path):
     path = _edf(tmp_path / "a.edf", _signal_uv(), names=["EMG", "EMG"])
-    with pytest.warns(SignalWarning, match="two channels are named 'EMG'"):
-        raw = read_recording(path)
-    assert raw.ch_names == ["EMG", "EMG-2"]
-    np.testing.assert_allclose(_whole(raw), _signal_uv(), atol=1e-9)
+    with pytest.raises(InputError, match="two channels are named 'EMG'"):
+        read_recording(path)
 
 
 def test_edf_fractional_rate(tmp_path):

@@ -133,13 +133,13 @@ def _shape(blocks: list[np.ndarray], sfreq: float) -> str:
         upward = np.median((p50 - p10)[clear] / np.maximum(p90 - p50, 1e-12)[clear])
         if on_floor < 0.25 and upward < 0.65:
             return "rectified"
-    lowest, p5, p50, p95 = np.percentile(values, [0, 5, 50, 95])
-    from_zero = 0 <= lowest < 0.3 * p50
+    lowest, p1, p5, p50, p95 = np.percentile(values, [0, 1, 5, 50, 95])
+    # Where only a single sample comes near zero, the whole signal has an offset.
+    from_zero = lowest >= 0 and p1 < 0.75 * p50
     from_floor = p50 - p5 < 0.2 * (p95 - p50)
     if (from_zero or from_floor) and _smoothness(_windows(blocks, round(sfreq)), sfreq) > 60:
         return "envelope"
-    one_sided = p50 - lowest < 0.5 * (values.max() - p50)  # else an offset of the whole signal
-    return "above zero" if from_zero and one_sided else "raw"
+    return "above zero" if from_zero else "raw"
 
 
 def _windows(blocks: list[np.ndarray], length: int) -> np.ndarray:

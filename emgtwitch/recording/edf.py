@@ -148,13 +148,13 @@ def read_header(path: Path) -> Header:
 def read_edf(path: Path, stated: Stated) -> "mne.io.Raw":
     """Read the EMG channels of an EDF or BDF file; a continuous file is not loaded.
 
-    Where EMG channels have several rates, those of the highest are taken. A discontinuous file is
-    loaded, its gaps are marked, and hold the last value before them.
+    A discontinuous file is loaded, its gaps are marked, and hold the last value before them.
 
     Raises
     ------
     InputError
-        Damaged, no EMG channel, no unit, or time runs backward between records.
+        Damaged, no EMG channel, EMG channels of different rates, two of one name, no unit, or time
+        runs backward between records.
     """
     import mne
 
@@ -169,12 +169,15 @@ def read_edf(path: Path, stated: Stated) -> "mne.io.Raw":
     if not emg:
         listed = ", ".join(clean_name(header.labels[k]) for k in signals)
         raise InputError(f"{path}: no EMG channel among: {listed}")
-    most = max(header.samples[k] for k in emg)
-    slower = [header.labels[k] for k in emg if header.samples[k] != most]
-    emg = [k for k in emg if header.samples[k] == most]
-    if slower:
-        warn(f"{path}: left out, as sampled more slowly: {', '.join(map(clean_name, slower))}")
-    agreed_rate(most / header.record_s, stated, path)
+    rates = [header.samples[k] / header.record_s for k in emg]
+    if len(set(rates)) > 1:
+        names = [clean_name(header.labels[k]) for k in emg]
+        listed = ", ".join(f"{name} {rate:g} Hz" for name, rate in zip(names, rates, strict=True))
+        raise InputError(
+            f"{path}: its EMG channels have different sampling rates ({listed}); save those of "
+            "each rate in a file of their own"
+        )
+    agreed_rate(rates[0], stated, path)
     labels = {header.labels[k] for k in emg}
     exclude = [header.labels[k] for k in signals if header.labels[k] not in labels]
     if any(header.labels[k] in labels for k in signals if k not in emg):

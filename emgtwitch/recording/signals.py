@@ -197,17 +197,17 @@ def clean_name(text: object) -> str:
 
 
 def unique_names(names: Sequence[str], where: object) -> list[str]:
-    """Return clean names that all differ: a repeated one gets a number, with a warning."""
-    result: list[str] = []
-    for index, name in enumerate(names):
-        base = clean_name(name) or f"channel {index + 1}"
-        fresh, number = base, 1
-        while fresh in result:
-            number += 1
-            fresh = f"{base}-{number}"
-        if fresh != base:
-            warn(f"{where}: two channels are named {base!r}; the later one is now {fresh!r}")
-        result.append(fresh)
+    """Return clean names, a number for a missing one.
+
+    Raises
+    ------
+    InputError
+        Two channels have one name, so that no result could say which of them it is about.
+    """
+    result = [clean_name(name) or f"channel {index + 1}" for index, name in enumerate(names)]
+    twice = next((name for name in result if result.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{where}: two channels are named {twice!r}; rename one in the file")
     return result
 
 
