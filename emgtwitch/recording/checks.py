@@ -135,7 +135,7 @@ def _shape(blocks: list[np.ndarray], sfreq: float) -> str:
             return "rectified"
     lowest, p1, p5, p50, p95 = np.percentile(values, [0, 1, 5, 50, 95])
     # Where only a single sample comes near zero, the whole signal has an offset.
-    from_zero = lowest >= 0 and p1 < 0.75 * p50
+    from_zero = 0 <= lowest < 0.3 * p50 and p1 < 0.75 * p50
     from_floor = p50 - p5 < 0.2 * (p95 - p50)
     if (from_zero or from_floor) and _smoothness(_windows(blocks, round(sfreq)), sfreq) > 60:
         return "envelope"
