@@ -11,7 +11,7 @@ from emgtwitch.detection.account import FLOOR_FACTOR, ChannelAccount
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.decision import CONTRACTION, EXCLUSIONS, WARM_UP, Decider
-from emgtwitch.detection.front_end import FrontEnd, GapBridge
+from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
 from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.settings import Settings
@@ -171,7 +171,8 @@ class StreamingDetector:
         tile_s = grid.n_tile / self.sfreq
         start_s = self._tile * tile_s
         codes = self._validity.next_tile(raw, self._noise_sd())
-        clean, filtered, _ = self._front.process(bridged, self._noise_sd())
+        clean, filtered, glitches = self._front.process(bridged, self._noise_sd())
+        rows = [self._glitch_row(glitch, start_s) for glitch in glitches]
         self._clean = np.concatenate([self._clean[:, grid.n_tile :], clean], axis=1)
         seen = np.concatenate([self._seen, filtered[:, :: grid.step]], axis=1)
         self._seen = seen[:, grid.n_block * TILE_BLOCKS :]
@@ -194,7 +195,21 @@ class StreamingDetector:
         relative = (
             powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
         )
-        return self._decider.next_tile(codes, relative, self._noise.level, self._measured())
+        decided = self._decider.next_tile(codes, relative, self._noise.level, self._measured())
+        return rows + decided
+
+    def _glitch_row(self, glitch: Glitch, start_s: float) -> Event:
+        time = start_s + glitch.sample / self.sfreq
+        return Event(
+            onset=time,
+            duration=0.0,
+            trial_type="artifact",
+            channel=self.ch_names[glitch.channel],
+            peak_time=time,
+            amplitude_uv=glitch.height_uv,
+            snr=glitch.height_uv / float(self._noise_sd()[glitch.channel]),
+            reason="glitch",
+        )
 
     def _noise_sd(self) -> np.ndarray:
         return np.sqrt(np.where(np.isfinite(self._noise.level), self._noise.level, np.inf))
