@@ -140,12 +140,13 @@ def write_event_table(
         Further entries of the sidecar: settings, versions, seconds valid and excluded.
     """
     columns = {name: description for name, (_, _, description) in _COLUMNS.items()}
-    with whole_file(sidecar_path(path)) as file:
-        json.dump({**columns, **(about or {})}, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-    with whole_file(path) as file:
+    # Both are on the disk before either gets its name: old settings never lie beside new events.
+    with whole_file(sidecar_path(path)) as sidecar, whole_file(path) as file:
+        json.dump({**columns, **(about or {})}, sidecar, indent=2, ensure_ascii=False)
+        sidecar.write("\n")
         file.write("\t".join(COLUMNS) + "\n")
         file.writelines("\t".join(map(_cell, COLUMNS, row)) + "\n" for row in table)
+        sidecar.flush()
 
 
 def read_event_table(path: str | os.PathLike[str]) -> np.ndarray:
@@ -191,8 +192,14 @@ def _parse(row: dict[str, str]) -> Event:
         text = row.get(name, NOT_APPLICABLE)
         if text == NOT_APPLICABLE:
             continue
-        values[name] = float(text) if kind == "f8" else int(text) if kind == "i4" else text
+        values[name] = text if kind.startswith("U") else _number(name, kind, text)
     if "onset" not in values:
         raise ValueError("onset is missing")
-    values.setdefault("peak_time", values["onset"])
     return Event(**values)
+
+
+def _number(name: str, kind: str, text: str) -> float:
+    value = float(text) if kind == "f8" else int(text)
+    if "_" in text or not np.isfinite(value) or (kind == "i4" and not 0 <= value < 2**31):
+        raise ValueError(f"{name} cannot be {text!r}")
+    return value

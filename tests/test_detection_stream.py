@@ -195,6 +195,8 @@ def test_short_and_empty_recordings(n):
         (np.nan, ["a"], "200 Hz"),
         (1000.0, [], "channel names"),
         (1000.0, ["a", "a"], "channel names"),
+        (1000.0, ["a\tb"], "rename"),
+        (1000.0, [""], "rename"),
     ],
 )
 def test_wrong_set_up_is_refused(sfreq, names, message):
@@ -205,6 +207,28 @@ def test_wrong_set_up_is_refused(sfreq, names, message):
 def test_wrong_blocks_and_settings_are_refused():
     with pytest.raises(InputError, match="2 channels"):
         StreamingDetector(1000.0, ["a", "b"]).push(np.zeros((3, 10)))
-    for wrong in ({"preset": "best"}, {"mains": "55"}, {"false_alarms_per_hour": 0.0}):
+    for wrong in (
+        {"preset": "best"},
+        {"mains": "55"},
+        {"false_alarms_per_hour": 0.0},
+        {"lsb_uv": 0.0},
+        {"lsb_uv": [1.0, 2.0]},
+    ):
         with pytest.raises(InputError):
             StreamingDetector(1000.0, ["a"], **wrong)
+
+
+def test_a_flushed_detector_takes_no_more():
+    detector = StreamingDetector(1000.0, ["a"])
+    detector.flush()
+    for again in (lambda: detector.push(np.zeros((1, 10))), detector.flush):
+        with pytest.raises(InputError, match="flushed"):
+            again()
+
+
+def test_impossible_values_are_missing(short):
+    wild = short.signal_uv.copy()
+    wild[0, 5000:5010] = [1e300, -1e300, np.inf, -np.inf, 1e160] * 2
+    gap = short.signal_uv.copy()
+    gap[0, 5000:5010] = np.nan
+    assert same(final(feed(wild, [])[1]), final(feed(gap, [])[1]))

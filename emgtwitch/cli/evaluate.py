@@ -120,7 +120,7 @@ def _valid_hours(events: Path) -> dict[str, float] | None:
         return {name: float(times["valid_s"]) / 3600 for name, times in channels.items()}
     except (FileNotFoundError, KeyError):
         return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, TypeError, AttributeError) as error:
         raise InputError(f"{sidecar}: not a sidecar of an event table: {error}") from error
 
 

@@ -25,7 +25,7 @@ EXCLUSIONS = {
     GAP: ("gap", "gap"),
     SATURATION: ("saturation", "saturation"),
     FLAT: ("artifact", "flat line"),
-    WARM_UP: ("", "warm-up"),
+    WARM_UP: ("artifact", "warm-up"),
     CONTRACTION: ("contraction", "contraction"),
 }
 BURST_S = 0.25  # twitches closer than this form a burst (Sleutjes et al. 2016)
@@ -43,7 +43,7 @@ PAST_S = 1.0  # candidates before it are kept for so long
 NOW = slice(PAST_TILES * TILE_BLOCKS, (PAST_TILES + 1) * TILE_BLOCKS)  # its blocks
 ACTIVE = 1.9**2  # power over that of the noise, above which a block is active
 LOUDER = 1.3  # power of a typical block around, above which the noise counts as louder there
-TRIAL_TYPE_OF = {reason: trial_type for trial_type, reason in EXCLUSIONS.values() if trial_type}
+TRIAL_TYPE_OF = {reason: trial_type for trial_type, reason in EXCLUSIONS.values()}
 
 
 class Decider:
@@ -265,11 +265,12 @@ class Decider:
         return events
 
     def _close(self, channel: int, code: int, time: float) -> list[Event]:
-        trial_type = EXCLUSIONS[code][0] if code in EXCLUSIONS else ""
-        if not trial_type:
+        if code == VALID:
             return []
+        trial_type, reason = EXCLUSIONS[code]
         since = float(self._since[channel])
-        return [Event(since, time - since, trial_type, self._names[channel])]
+        told = reason if trial_type == "artifact" else NOT_APPLICABLE
+        return [Event(since, time - since, trial_type, self._names[channel], reason=told)]
 
     def finish(self, end_s: float) -> list[Event]:
         """Return rows for the stretches that are still open at the end of the recording."""

@@ -74,10 +74,7 @@ class Detections:
         return self.events[is_twitch(self.events) & (self.events["channel"] == channel)]
 
     def excluded(self, channel: str) -> np.ndarray:
-        """Return the rows of `events` that are excluded intervals of a channel.
-
-        The warm-up of the detector has no row.
-        """
+        """Return the rows of `events` that are excluded intervals of a channel."""
         return self.events[_is_interval(self.events) & (self.events["channel"] == channel)]
 
     def rates(self) -> tuple[ChannelRate, ...]:
@@ -245,7 +242,7 @@ class Detections:
 
 
 def _is_interval(events: np.ndarray) -> np.ndarray:
-    return (events["reason"] == NOT_APPLICABLE) & ~is_twitch(events)
+    return np.isnan(events["peak_time"]) & ~is_twitch(events)
 
 
 def _account(channel: str, entry: dict[str, Any]) -> ChannelAccount:

@@ -25,6 +25,7 @@ SETTLE_S = 0.5  # for filters and mains, before the noise is looked at
 WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
 DOUBT_S = 0.1
+IMPOSSIBLE_UV = 1e9  # a kilovolt: no sample, whatever the unit was taken for
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
 # A score so many times a candidate's own, in another channel, may come from the muscle that the
 # candidate is the crosstalk of.
@@ -56,7 +57,8 @@ class StreamingDetector:
     Raises
     ------
     InputError
-        A sampling frequency below 200 Hz, no channel, a name twice, or a wrong setting.
+        A sampling frequency below 200 Hz, no channel, a name twice or one that no table can keep,
+        or a wrong setting.
     """
 
     def __init__(
@@ -76,6 +78,12 @@ class StreamingDetector:
             )
         if not len(ch_names) or len(set(ch_names)) < len(ch_names):
             raise InputError(f"channel names must be there and differ, not {list(ch_names)}")
+        for name in ch_names:
+            if name != " ".join(name.split()) or not name:
+                raise InputError(
+                    f"channel name {name!r}: empty, or with tabs, line breaks or spaces in a row, "
+                    "which no table can keep; rename the channel"
+                )
         self.settings = Settings(preset, mains, false_alarms_per_hour)
         self.sfreq, self.ch_names = float(sfreq), tuple(ch_names)
         sides = [side_of(name) for name in ch_names]
@@ -92,6 +100,8 @@ class StreamingDetector:
         products = np.correlate(response, response, mode="full")
         self._filter_products = products[4095 :: grid.step][:n_window]
         lsb = np.asarray(np.nan if lsb_uv is None else lsb_uv, dtype=float)
+        if lsb.shape not in ((), (n_channels,)) or not np.all(np.isnan(lsb) | (lsb > 0)):
+            raise InputError(f"lsb_uv must be above 0 µV, one or one per channel, not {lsb_uv}")
         lsb = np.broadcast_to(lsb, n_channels).copy()
         self._validity = Validity(n_channels, grid, lsb)
         self._noise = NoiseFloor(self._converter_noise(), grid.seen_sfreq, grid.n_block)
@@ -107,6 +117,7 @@ class StreamingDetector:
         self._bridged = np.zeros((n_channels, 0))
         self._raw = np.zeros((n_channels, 0))
         self._n_pushed = 0
+        self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
         self._tile = 0
         self._clean = np.zeros((n_channels, 3 * grid.n_tile + 2 * self._ruler.reach))
@@ -134,8 +145,12 @@ class StreamingDetector:
             raise InputError(
                 f"a block must be ({len(self.ch_names)} channels, samples), not {block.shape}"
             )
+        if self._flushed:
+            raise InputError("this detector was flushed: make a new one for the next recording")
         if not block.shape[1]:
             return []
+        if not np.abs(block).max() < IMPOSSIBLE_UV:  # NaN too
+            block = np.where(np.abs(block) < IMPOSSIBLE_UV, block, np.nan)
         self._bridged = np.concatenate([self._bridged, self._gaps.bridge(block)], axis=1)
         self._raw = np.concatenate([self._raw, block], axis=1)
         self._n_pushed += block.shape[1]
@@ -162,7 +177,7 @@ class StreamingDetector:
         silence = np.full((len(self.ch_names), n_rest), np.nan)
         silence[:, : -n_pushed % n_block] = self._last  # the last block is whole
         events = [event for event in self.push(silence) if not event.provisional]
-        self._n_pushed = n_pushed
+        self._n_pushed, self._flushed = n_pushed, True
         events = [event for event in events if not event.peak_time >= end_s]
         return events + self._decider.finish(end_s)
 

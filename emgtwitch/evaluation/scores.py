@@ -1,5 +1,6 @@
 """Counts and errors of an event table, judged against the truth."""
 
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -170,6 +171,8 @@ def evaluate(
     """
     if not 0 < tolerance_s < np.inf:
         raise InputError(f"the tolerance must be above 0 s, not {tolerance_s}")
+    if min_snr is not None and np.isnan(min_snr):
+        raise InputError("the least signal-to-noise ratio must be a number")
     names = set(detected["channel"]) | set(truth["channel"])
     if isinstance(hours, Mapping):
         names |= set(hours)
@@ -232,10 +235,14 @@ def _score(
 def _beside_larger(times_s: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     """Return which true twitches lie within `RESOLVED_S` of a larger one that counts."""
     beside = np.zeros(len(times_s), dtype=bool)
-    kept = np.zeros(len(times_s), dtype=bool)
+    kept: list[float] = []
     for index in np.argsort(-np.nan_to_num(amplitudes), kind="stable"):
-        beside[index] = (np.abs(times_s[kept] - times_s[index]) < RESOLVED_S).any()
-        kept[index] = not beside[index]
+        time = float(times_s[index])
+        place = bisect(kept, time)
+        near = kept[max(place - 1, 0) : place + 1]
+        beside[index] = any(abs(time - other) < RESOLVED_S for other in near)
+        if not beside[index]:
+            kept.insert(place, time)
     return beside
 
 
