@@ -54,8 +54,7 @@ def main() -> None:
     )
     raw = emgtwitch.read_recording(recording.path)
     found = emgtwitch.detect(raw)
-    title = f"{found.start:%Y-%m-%d} · {recording.condition} · simulated"
-    save_overview(FOLDER / "overview.png", raw, found, title=title)
+    save_overview(FOLDER / "overview.png", raw, found, title=recording.title(found.start))
     close_up(raw, found).savefig(FOLDER / "close-up.png")
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +19,10 @@ class StudyRecording:
     path: Path
     condition: str
     truth: Path
+
+    def title(self, start: datetime) -> str:
+        """Return what a picture of it is to be called; it says that nobody was recorded."""
+        return f"{start.day} {start:%B %Y, %H:%M} · {self.condition} · simulated"
 
 
 @dataclass(frozen=True)

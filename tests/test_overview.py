@@ -1,5 +1,7 @@
 """The picture of a recording, also of unusual ones."""
 
+from dataclasses import replace
+
 import mne
 import numpy as np
 import pytest
@@ -49,7 +51,9 @@ def test_left_above_right_and_the_rate_below():
     assert_allclose(marks, found.twitches("calf_L")["peak_time"])
     assert len(marks) >= 6
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["twitch, left", "twitch, right", "not searched: samples missing"]
+    searched_not = ["not searched: warm-up", "samples missing"]
+    assert legend == ["twitch, left", "twitch, right", *searched_not]
+    assert any("hum and glitches included" in text.get_text() for text in figure.texts)
     assert [axis.get_ylabel() for axis in figure.axes] == ["µV", "µV", "per minute"]
     assert "min:s" in below.get_xlabel()
     assert figure.get_suptitle() == "12 January 2026, 21:00 · rest"
@@ -61,6 +65,25 @@ def test_a_single_channel_of_unknown_side_without_twitches(seconds):
     _, figure = drawn(signal, ["EMG1"])
     trace, _ = figure.axes
     assert trace.get_title(loc="left").startswith("EMG1: ")
+
+
+def test_a_rejected_candidate_is_marked_unless_its_time_is_shaded():
+    signal = signal_with_twitches(12, 1)
+    signal[0, 7500:] += 400  # the step of an electrode
+    signal[0, 9500:9900] = np.nan
+    found, figure = drawn(signal, ["calf_L"])
+    pops = found.events["peak_time"][found.events["reason"] == "pop"]
+    assert len(pops) > 0
+    assert_allclose(figure.axes[0].lines[1].get_xdata(), pops)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "rejected (artefact)" in legend
+    row = found.events[found.events["reason"] == "pop"][:1].copy()
+    row["peak_time"] = 9.7  # in the gap
+    contraction = row.copy()
+    contraction["peak_time"], contraction["reason"] = 6.5, "contraction"
+    more = replace(found, events=np.concatenate([found.events, row, contraction]))
+    figure = overview(raw_of(signal, ["calf_L"]), more, title="")
+    assert_allclose(figure.axes[0].lines[1].get_xdata(), pops)
 
 
 def test_many_channels_show_the_busiest():

@@ -84,8 +84,8 @@ def _analyse(recording: "StudyRecording", output: Path) -> "tuple[Detections, Sc
     stem = recording.path.stem.removesuffix("_emg")
     found.save(output / f"{stem}_events.tsv")
     assert found.start is not None
-    title = f"{found.start.day} {found.start:%B %Y, %H:%M} · {recording.condition}"
-    save_overview(output / f"{stem}_overview.png", raw, found, title=title)
+    picture = output / f"{stem}_overview.png"
+    save_overview(picture, raw, found, title=recording.title(found.start))
     hours = {account.channel: account.valid_s / 3600 for account in found.accounts}
     scores = evaluate(found.events, read_event_table(recording.truth), hours=hours)
     return found, scores.total

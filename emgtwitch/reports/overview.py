@@ -9,6 +9,7 @@ import numpy as np
 
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.rates import ChannelRate
+from emgtwitch.event_table import is_twitch
 from emgtwitch.reports.envelope import HIGHPASS_HZ, envelope
 
 if TYPE_CHECKING:
@@ -20,20 +21,29 @@ if TYPE_CHECKING:
 COLOURS = {"left": "#0072B2", "right": "#D55E00", None: "#444444"}
 MARKERS = {"left": "o", "right": "^", None: "s"}
 _SHADES: dict[str, dict[str, Any]] = {
+    "warm-up": {"facecolor": "#EAF1DD"},
     "contraction": {"facecolor": "#D9D9D9"},
     "cramp": {"facecolor": "#BDBDBD"},
-    "artifact": {"facecolor": "#FFFFFF", "hatch": "...."},
+    "flat line": {"facecolor": "#FFFFFF", "hatch": "...."},
     "gap": {"facecolor": "#FFFFFF", "hatch": "////"},
     "saturation": {"facecolor": "#FFFFFF", "hatch": "xxxx"},
 }
 _MEANINGS = {
+    "warm-up": "warm-up",
     "contraction": "contraction",
     "cramp": "cramp",
-    "artifact": "no usable signal",
+    "flat line": "flat line",
     "gap": "samples missing",
     "saturation": "amplifier at its limit",
 }
 _PALE = "#9A9A9A"
+_REJECTED: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "x",
+    "markersize": 4,
+    "markeredgewidth": 0.9,
+    "color": "#777777",
+}
 _MOST_ROWS = 12
 _COLUMNS = 1600
 _STEPS_MIN = (1, 2, 5, 10, 15, 30, 60)
@@ -77,15 +87,18 @@ def overview(raw: "mne.io.Raw", found: Detections, *, title: str) -> "Figure":
     _draw_traces(traces, raw, found, rates)
     _draw_rates(below, found, rates)
     _label_time(below, found.accounts[0].recorded_s)
-    note = f"traces as recorded, above {HIGHPASS_HZ:.0f} Hz"
+    notes = [
+        f"trace: above {HIGHPASS_HZ:.0f} Hz, hum and glitches included; detection removes both"
+    ]
     if len(rates) < len(everything):
-        note = f"{len(rates)} of {len(everything)} channels, those with the most twitches"
+        notes.insert(0, f"{len(rates)} of {len(everything)} channels, those with the most twitches")
     figure.suptitle(title, fontsize=15, fontweight="bold", x=0.012, ha="left")
     figure.text(
         0.99,
-        1 - 0.22 / height_in,
-        f"{note} · emgtwitch {found.version} measures, it does not diagnose",
+        1 - 0.06 / height_in,
+        "\n".join([*notes, f"emgtwitch {found.version} measures, it does not diagnose"]),
         ha="right",
+        va="top",
         fontsize=9,
         color="#555555",
     )
@@ -134,6 +147,8 @@ def _draw_traces(
             markeredgecolor="black",
             markeredgewidth=0.5 if few else 0,
         )
+        rejected = _rejected(found, rate.channel)
+        ax.plot(rejected, np.full(len(rejected), 1.13 * limit), **_REJECTED)
         ax.set_ylim(-limit, 1.26 * limit)
         ax.set_ylabel("µV", fontsize=12)
         ax.set_title(_heading(rate), loc="left", fontsize=12, color=colour)
@@ -161,8 +176,23 @@ def _shade(ax: "Axes", spans: np.ndarray) -> None:
             edgecolor="#8C8C8C",
             linewidth=0.0,
             zorder=0,
-            **_SHADES[str(span["trial_type"])],
+            **_SHADES[_kind(span)],
         )
+
+
+def _kind(span: np.void) -> str:
+    """Return the key of `_SHADES` for an interval."""
+    return str(span["reason" if span["trial_type"] == "artifact" else "trial_type"])
+
+
+def _rejected(found: Detections, channel: str) -> np.ndarray:
+    """Return the peak times of the candidates that nothing else in the picture explains."""
+    rows = found.events[(found.events["channel"] == channel) & ~is_twitch(found.events)]
+    rows = rows[np.isfinite(rows["peak_time"]) & (rows["reason"] != "contraction")]
+    spans = found.excluded(channel)
+    first, last = spans["onset"], spans["onset"] + spans["duration"]
+    times = rows["peak_time"][:, None]
+    return rows["peak_time"][~((times >= first) & (times <= last)).any(axis=1)]
 
 
 def _heading(rate: ChannelRate) -> str:
@@ -270,7 +300,9 @@ def _add_legend(figure: "Figure", found: Detections, rates: list[ChannelRate]) -
         for side in sides
     ]
     names = [rate.channel for rate in rates]
-    shown = {str(row["trial_type"]) for name in names for row in found.excluded(name)}
+    if any(len(_rejected(found, name)) for name in names):
+        handles.append(Line2D([], [], label="rejected (artefact)", **_REJECTED))
+    shown = {_kind(row) for name in names for row in found.excluded(name)}
     kinds = [kind for kind in _SHADES if kind in shown]
     for kind in kinds:
         label = _MEANINGS[kind] if kind != kinds[0] else f"not searched: {_MEANINGS[kind]}"
