@@ -1,6 +1,12 @@
 """How the time of a channel was used, and how small a twitch could be seen in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+
+from emgtwitch.detection.decision import CONTRACTION, EXCLUSIONS, WARM_UP
+from emgtwitch.detection.validity import FLAT, GAP, SATURATION, VALID
 
 # Peak to peak of a potential that is found half of the time, over noise rms times the square root
 # of the threshold: 4.39 noise rms at a threshold of 22.4, measured with simulated potentials at
@@ -34,3 +40,42 @@ class ChannelAccount:
     excluded_s: dict[str, float]
     noise_uv: float
     floor_uv: float
+
+
+def channel_account(
+    channel: str,
+    n_samples: Mapping[int, int],
+    n_recorded: int,
+    sfreq: float,
+    *,
+    noise_uv: float,
+    threshold: float,
+) -> ChannelAccount:
+    """Return the account of a channel.
+
+    Parameters
+    ----------
+    channel
+        Name.
+    n_samples
+        Decided samples by the code of their blocks.
+    n_recorded
+        Samples of the recording: what was decided beyond it was silence, a gap, or filled up the
+        last block, and does not count.
+    sfreq
+        Sampling frequency, Hz.
+    noise_uv, threshold
+        Noise rms over the valid time, and threshold of the statistic.
+    """
+    samples = dict(n_samples)
+    for code in (GAP, VALID, WARM_UP, FLAT, SATURATION, CONTRACTION):
+        beyond = max(sum(samples.values()) - n_recorded, 0)
+        samples[code] -= min(beyond, samples[code])
+    return ChannelAccount(
+        channel=channel,
+        recorded_s=sum(samples.values()) / sfreq,
+        valid_s=samples[VALID] / sfreq,
+        excluded_s={reason: samples[code] / sfreq for code, (_, reason) in EXCLUSIONS.items()},
+        noise_uv=noise_uv,
+        floor_uv=noise_uv * np.sqrt(threshold) * FLOOR_FACTOR,
+    )

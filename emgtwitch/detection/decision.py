@@ -82,8 +82,7 @@ class Decider:
         self._tile = -DECISION_TILES
         self.blocks = {code: np.zeros(n_channels, dtype=int) for code in (VALID, *EXCLUSIONS)}
         """Number of decided blocks of each channel that were valid, or excluded and why."""
-        self.noise_power = np.zeros(n_channels)
-        """Sum over valid blocks of the noise power, µV²."""
+        self._noise_power = np.zeros(n_channels)
 
     def next_tile(
         self,
@@ -139,7 +138,7 @@ class Decider:
         events += self._intervals(codes, start_s)
         for code, count in self.blocks.items():
             count += (codes == code).sum(axis=1)
-        self.noise_power += (codes == VALID).sum(axis=1) * np.nan_to_num(level)
+        self._noise_power += (codes == VALID).sum(axis=1) * np.nan_to_num(level)
         for found in self._candidates:
             while found and found[0].time_s < start_s - PAST_S:
                 found.pop(0)
@@ -271,6 +270,11 @@ class Decider:
         since = float(self._since[channel])
         told = reason if trial_type == "artifact" else NOT_APPLICABLE
         return [Event(since, time - since, trial_type, self._names[channel], reason=told)]
+
+    def noise_uv(self, channel: int) -> float:
+        """Return the rms of the noise over the valid blocks of a channel, NaN without any."""
+        valid = self.blocks[VALID][channel]
+        return float(np.sqrt(self._noise_power[channel] / valid)) if valid else np.nan
 
     def finish(self, end_s: float) -> list[Event]:
         """Return rows for the stretches that are still open at the end of the recording."""

@@ -7,16 +7,16 @@ from scipy.signal import sosfilt
 
 from emgtwitch.channels import side_of
 from emgtwitch.detection import gates
-from emgtwitch.detection.account import FLOOR_FACTOR, ChannelAccount
+from emgtwitch.detection.account import ChannelAccount, channel_account
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
-from emgtwitch.detection.decision import CONTRACTION, EXCLUSIONS, WARM_UP, Decider
+from emgtwitch.detection.decision import WARM_UP, Decider
 from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
 from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.settings import Settings
 from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
-from emgtwitch.detection.validity import FLAT, GAP, SATURATION, VALID, Validity
+from emgtwitch.detection.validity import VALID, Validity
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
 
@@ -380,29 +380,15 @@ class StreamingDetector:
 
     def account(self) -> tuple[ChannelAccount, ...]:
         """Return how the time decided so far was used, channel by channel; all after `flush`."""
-        blocks, n_block = self._decider.blocks, self.grid.n_block * self.grid.step
-        noise_uv = np.sqrt(
-            np.where(blocks[VALID], self._decider.noise_power, np.nan)
-            / np.maximum(blocks[VALID], 1)
-        )
-        accounts = []
-        for index, name in enumerate(self.ch_names):
-            samples = {code: int(count[index]) * n_block for code, count in blocks.items()}
-            # Not counted: the silence that `flush` adds, a gap, and what fills the last block.
-            for code in (GAP, VALID, WARM_UP, FLAT, SATURATION, CONTRACTION):
-                beyond = max(sum(samples.values()) - self._n_pushed, 0)
-                samples[code] -= min(beyond, samples[code])
-            accounts.append(
-                ChannelAccount(
-                    channel=name,
-                    recorded_s=sum(samples.values()) / self.sfreq,
-                    valid_s=samples[VALID] / self.sfreq,
-                    excluded_s={
-                        reason: samples[code] / self.sfreq
-                        for code, (_, reason) in EXCLUSIONS.items()
-                    },
-                    noise_uv=float(noise_uv[index]),
-                    floor_uv=float(noise_uv[index] * np.sqrt(self._threshold) * FLOOR_FACTOR),
-                )
+        n_block = self.grid.n_block * self.grid.step
+        return tuple(
+            channel_account(
+                name,
+                {code: int(count[i]) * n_block for code, count in self._decider.blocks.items()},
+                self._n_pushed,
+                self.sfreq,
+                noise_uv=self._decider.noise_uv(i),
+                threshold=self._threshold,
             )
-        return tuple(accounts)
+            for i, name in enumerate(self.ch_names)
+        )
