@@ -33,7 +33,8 @@ def close_up(raw, found) -> Figure:
         markeredgecolor="black",
     )
     stretch.set(xlabel="Time from the start of the recording (s)", ylabel="µV")
-    stretch.set(title=f"{STOP_S - START_S:g} seconds of {CHANNEL}: each mark is a detected twitch")
+    about = f"{STOP_S - START_S:g} seconds of {CHANNEL}, simulated"
+    stretch.set(title=f"{about}: each mark is a detected twitch")
     offsets_s = np.arange(-SHOWN_S, SHOWN_S, 0.25 / raw.info["sfreq"])
     for peak_s in peaks_s:
         around_uv = np.interp(peak_s + offsets_s, raw.times, trace_uv)

@@ -94,6 +94,21 @@ def test_a_table_of_ones_choice_and_any_characters(recording, tmp_path, capsys):
     assert output.name in capsys.readouterr().out
 
 
+def test_a_picture_on_request(recording, tmp_path):
+    odd = recording.rename(tmp_path / "a$b$c.bdf")
+    assert main(["detect", str(odd), "--pictures", "--quiet"]) == 0
+    names = ["a$b$c.bdf", "a$b$c_events.json", "a$b$c_events.tsv", "a$b$c_overview.png"]
+    assert names_in(tmp_path) == names
+    assert (tmp_path / names[-1]).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_picture_by_others_is_kept(recording, capsys):
+    picture = recording.with_name("calves_overview.png")
+    picture.write_bytes(b"mine")
+    assert "not by emgtwitch" in refused(capsys, "detect", recording, "--pictures")
+    assert picture.read_bytes() == b"mine"
+
+
 def test_json_is_json(recording, capsys):
     assert main(["detect", str(recording), "--json", "--preset", "sensitive"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -222,6 +237,20 @@ def test_a_folder_that_cannot_be_written(recording, capsys):
     line = refused(capsys, "detect", recording, "--output", "/sys/calves.tsv")
     assert "cannot be written" in line
     assert names_in(recording.parent) == ["calves.bdf"]
+
+
+def test_a_name_that_is_too_long_is_told_before_the_detection(recording, capsys, monkeypatch):
+    monkeypatch.setattr("emgtwitch.detection.files.detect", None)
+    line = refused(capsys, "detect", recording, "--output", f"{'x' * 240}.tsv")
+    assert "cannot be written: File name too long" in line
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+def test_a_folder_without_permission_is_told_before_the_detection(recording, capsys, monkeypatch):
+    monkeypatch.setattr("emgtwitch.detection.files.detect", None)
+    recording.parent.chmod(0o500)
+    assert "cannot be written: Permission denied" in refused(capsys, "detect", recording)
+    recording.parent.chmod(0o700)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")

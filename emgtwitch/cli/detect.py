@@ -1,9 +1,11 @@
 """``emgtwitch detect``: find the twitches of recordings."""
 
 import argparse
+import errno
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ candidate, with times in s from the start of the recording and amplitudes in µV
 examples:
   emgtwitch detect calves.bdf                     writes calves_events.tsv beside it
   emgtwitch detect my_dataset                     an EMG-BIDS data set: to derivatives/emgtwitch
+  emgtwitch detect calves.bdf --pictures          also draws calves_overview.png
   emgtwitch detect *.edf --preset specific --json > summary.json
   emgtwitch detect calves.bdf --channels calf_L calf_R --output both.tsv
   emgtwitch detect log.csv --sfreq 1000 --uv-per-count 24.4"""
@@ -44,6 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="event table to write, for one recording (default: <name>_events.tsv beside it, in "
         "an EMG-BIDS data set under derivatives/emgtwitch)",
     )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="also draw each recording and what was found: <name>_overview.png beside the table",
+    )
     options.add_detection_options(parser)
     options.add_reading_options(parser)
     options.add_output_options(parser)
@@ -61,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = []
     for recording in recordings:
         try:
-            table = _table_path(recording, arguments.output, tables)
+            table = _table_path(recording, arguments, tables)
             found = _detect(recording, table, arguments)
         except InputError as error:
             failed[recording] = error
@@ -98,12 +106,12 @@ def _recordings(paths: list[Path]) -> tuple[list[Path], dict[Path, InputError]]:
     return list(found.values()), failed
 
 
-def _table_path(recording: Path, given: Path | None, tables: dict[Path, Path]) -> Path:
-    """Return the table to write for a recording, if nothing of others is lost by that."""
+def _table_path(recording: Path, arguments: argparse.Namespace, tables: dict[Path, Path]) -> Path:
+    """Return the table to write for a recording, if it can be and nothing of others is lost."""
     from emgtwitch.event_table import sidecar_path
     from emgtwitch.recording.derivatives import dataset_of, derivative_path
 
-    dataset = dataset_of(recording)
+    given, dataset = arguments.output, dataset_of(recording)
     if given:
         table = given
     elif dataset:
@@ -112,16 +120,28 @@ def _table_path(recording: Path, given: Path | None, tables: dict[Path, Path]) -
         table = recording.with_name(f"{recording.stem}_events.tsv")
     if table.suffix != ".tsv":
         raise InputError(f"{table}: the name of an event table must end in .tsv")
-    if given and not table.absolute().parent.is_dir():
-        raise InputError(f"{table}: there is no folder {table.parent}")
     if table in tables:
         raise InputError(f"{recording}: {table} is the table of {tables[table]}; give --output")
-    for file in (table, sidecar_path(table)):
-        if file.exists() and not _is_ours(sidecar_path(table)):
-            raise InputError(
-                f"{file} is there, and not by emgtwitch detect; choose another name by --output"
-            )
+    files = [table, sidecar_path(table), *([_picture_path(table)] if arguments.pictures else [])]
+    try:
+        if given and not table.absolute().parent.is_dir():
+            raise InputError(f"{table}: there is no folder {table.parent}")
+        if table.parent.is_dir() and not os.access(table.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        for file in files:
+            with suppress(FileNotFoundError):  # it is written under a longer name at first
+                os.lstat(file.with_name(f".{file.name}.{os.getpid()}.part"))
+            if file.exists() and not _is_ours(sidecar_path(table)):
+                raise InputError(
+                    f"{file} is there, and not by emgtwitch detect; choose another name by --output"
+                )
+    except OSError as error:
+        raise InputError(f"{table}: cannot be written: {error.strerror}") from error
     return table
+
+
+def _picture_path(table: Path) -> Path:
+    return table.with_name(f"{table.stem.removesuffix('_events')}_overview.png")
 
 
 def _is_ours(sidecar: Path) -> bool:
@@ -147,7 +167,15 @@ def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Det
     dataset = dataset_of(recording)
     if dataset and not arguments.output:
         make_derivative_folder(dataset, table)
-    replace(found, source=recording.name).save(table)
+    found = replace(found, source=recording.name)
+    found.save(table)
+    if arguments.pictures:
+        from emgtwitch.reports.overview import save_overview
+
+        about = [_shown(Path(recording.name))]
+        if found.start:
+            about.insert(0, f"{found.start.day} {found.start:%B %Y, %H:%M}")
+        save_overview(_picture_path(table), raw, found, title=" · ".join(about))
     return found
 
 

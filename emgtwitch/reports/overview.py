@@ -92,7 +92,8 @@ def overview(raw: "mne.io.Raw", found: Detections, *, title: str) -> "Figure":
     ]
     if len(rates) < len(everything):
         notes.insert(0, f"{len(rates)} of {len(everything)} channels, those with the most twitches")
-    figure.suptitle(title, fontsize=15, fontweight="bold", x=0.012, ha="left")
+    # $ in a name is no formula
+    figure.suptitle(title, fontsize=15, fontweight="bold", x=0.012, ha="left", parse_math=False)
     figure.text(
         0.99,
         1 - 0.06 / height_in,
@@ -151,7 +152,7 @@ def _draw_traces(
         ax.plot(rejected, np.full(len(rejected), 1.13 * limit), **_REJECTED)
         ax.set_ylim(-limit, 1.26 * limit)
         ax.set_ylabel("µV", fontsize=12)
-        ax.set_title(_heading(rate), loc="left", fontsize=12, color=colour)
+        ax.set_title(_heading(rate), loc="left", fontsize=12, color=colour, parse_math=False)
         _plain(ax)
 
 
