@@ -136,8 +136,8 @@ class Decider:
                 candidate.reason = self._local_noise_reason(candidate, block)
         events = [self._row(c) for c in due]
         events += self._intervals(codes, start_s)
-        for code, count in self.blocks.items():
-            count += (codes == code).sum(axis=1)
+        for code in np.unique(codes).tolist():
+            self.blocks[code] += (codes == code).sum(axis=1)
         self._noise_power += (codes == VALID).sum(axis=1) * np.nan_to_num(level)
         for found in self._candidates:
             while found and found[0].time_s < start_s - PAST_S:
@@ -172,10 +172,12 @@ class Decider:
 
     def _with_tail(self, sustained: np.ndarray) -> np.ndarray:
         """Let contractions go on to the first pause: their last potentials come one by one."""
+        if not sustained.any() and (self._since_sustained >= TAIL).all():
+            return sustained
         active = self._power[:, NOW] > ACTIVE
         for block in range(TILE_BLOCKS):
             now = sustained[:, block]
-            self._since_sustained = np.where(now, 0, self._since_sustained + 1)
+            self._since_sustained = np.where(now, 0, np.minimum(self._since_sustained + 1, TAIL))
             self._since_active = np.where(now | active[:, block], 0, self._since_active + 1)
             # After a pause, only a new contraction starts anew.
             self._since_sustained[self._since_active > PAUSE] = TAIL

@@ -1,5 +1,6 @@
 """The one detector: causal, tile by tile, for files and devices alike."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -120,7 +121,8 @@ class StreamingDetector:
         self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
         self._tile = 0
-        self._clean = np.zeros((n_channels, 3 * grid.n_tile + 2 * self._ruler.reach))
+        n_kept = 3 + -(-2 * self._ruler.reach // grid.n_tile)
+        self._clean = deque([np.zeros((n_channels, grid.n_tile))] * n_kept, maxlen=n_kept)
         self._seen = np.zeros((n_channels, n_window - 1))
         self._score = np.zeros((n_channels, 2 * self._reach))
         self._unmeasured: list[Candidate] = []
@@ -188,7 +190,7 @@ class StreamingDetector:
         codes = self._validity.next_tile(raw, self._noise_sd())
         clean, filtered, glitches = self._front.process(bridged, self._noise_sd())
         rows = [self._glitch_row(glitch, start_s) for glitch in glitches]
-        self._clean = np.concatenate([self._clean[:, grid.n_tile :], clean], axis=1)
+        self._clean.append(clean)
         seen = np.concatenate([self._seen, filtered[:, :: grid.step]], axis=1)
         self._seen = seen[:, grid.n_block * TILE_BLOCKS :]
         windows = self._windows(seen)
@@ -300,9 +302,13 @@ class StreamingDetector:
                 Candidate(int(channel), float(time), score, float(noise_sd[channel]), also)
             )
 
+    def _kept(self, channels: int | np.ndarray) -> np.ndarray:
+        """Return the last cleaned tiles of one channel, or of several, as one piece."""
+        return np.concatenate([tile[channels] for tile in self._clean], axis=-1)
+
     def _measured(self) -> list[Candidate]:
         """Measure and return the candidates whose surroundings are complete by now."""
-        reach, n_kept = self._ruler.reach, self._clean.shape[1]
+        reach, n_kept = self._ruler.reach, len(self._clean) * self.grid.n_tile
         end = self._tile * self.grid.n_tile
         done, later = [], []
         for candidate in self._unmeasured:
@@ -311,7 +317,7 @@ class StreamingDetector:
                 later.append(candidate)
                 continue
             first = middle - reach
-            around = self._clean[candidate.channel, first : first + 2 * reach + 1]
+            around = self._kept(candidate.channel)[first : first + 2 * reach + 1]
             self._ruler.measure(candidate, around, (first + end - n_kept) / self.sfreq)
             lsb_uv = float(self._validity.lsb_uv[candidate.channel])
             candidate.reason = gates.shape_reason(
@@ -326,7 +332,7 @@ class StreamingDetector:
         if not len(candidate.also):
             return ""
         waves = self._ruler.waves(
-            self._clean[candidate.also, first : first + 2 * self._ruler.reach + 1],
+            self._kept(candidate.also)[:, first : first + 2 * self._ruler.reach + 1],
             candidate.centre_s - candidate.time_s,
         )
         other_leg = self._other_leg[candidate.channel]
@@ -362,8 +368,9 @@ class StreamingDetector:
         return events
 
     def _early_event(self, channel: int, time: float, clean: np.ndarray, start_s: float) -> Event:
-        known = np.concatenate([self._clean[channel], clean[channel]])
-        middle = round((time - start_s) * self.sfreq) + self._clean.shape[1]
+        kept = self._kept(channel)
+        known = np.concatenate([kept, clean[channel]])
+        middle = round((time - start_s) * self.sfreq) + len(kept)
         near = round(DEAD_TIME_S / 2 * self.sfreq)
         size = float(np.ptp(known[middle - near : middle + near + 1]))
         noise = float(self._noise_sd()[channel])

@@ -56,12 +56,13 @@ class Validity:
             ``(n_channels, TILE_BLOCKS)`` of VALID, GAP, SATURATION or FLAT.
         """
         self._move_baseline(raw)
-        missing = ~np.isfinite(raw)
-        change = np.abs(np.diff(raw, axis=1, prepend=self._last))
+        change = np.diff(raw, axis=1, prepend=self._last)
         still = change == 0
         self._last = raw[:, -1:].copy()
         self._note_steps(raw, change, noise_sd)
-        codes = np.where(self._per_block(missing).any(axis=2), GAP, VALID)
+        codes = np.full((len(raw), TILE_BLOCKS), VALID)
+        with_gap = np.flatnonzero(np.isnan(raw.sum(axis=1)))
+        codes[with_gap] = np.where(self._per_block(np.isnan(raw[with_gap])).any(axis=2), GAP, VALID)
         held = still.any(axis=1)
         if held.any():
             still_blocks = np.asarray(self._per_block(still).all(axis=2))
@@ -74,7 +75,7 @@ class Validity:
         return codes
 
     def _per_block(self, mask: np.ndarray) -> np.ndarray:
-        return mask.reshape(len(mask), TILE_BLOCKS, -1)
+        return mask.reshape(len(mask), TILE_BLOCKS, mask.shape[1] // TILE_BLOCKS)
 
     def _note_steps(self, raw: np.ndarray, change: np.ndarray, noise_sd: np.ndarray) -> None:
         # Steps much finer than the noise make no difference.
@@ -85,7 +86,8 @@ class Validity:
             least = 1e-9 * np.nan_to_num(
                 np.abs(raw[unknown]).max(axis=1, initial=0.0, keepdims=True)
             )
-            steps = np.where(change[unknown] > least, change[unknown], np.inf)
+            size = np.abs(change[unknown])
+            steps = np.where(size > least, size, np.inf)
             self._least_step[unknown] = np.minimum(self._least_step[unknown], steps.min(axis=1))
 
     def _mark_flat(
