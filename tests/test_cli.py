@@ -20,6 +20,7 @@ import pytest
 from emgtwitch import Detections
 from emgtwitch.cli import main
 from emgtwitch.evaluation import evaluate
+from emgtwitch.errors import SignalWarning
 from emgtwitch.event_table import read_event_table
 from emgtwitch.recording.bdf import write_bdf
 from emgtwitch.sample_study import read_study, sample_folder
@@ -92,6 +93,22 @@ def test_a_table_of_ones_choice_and_any_characters(recording, tmp_path, capsys):
     assert found.source == odd.name
     assert main(words) == 0  # written anew
     assert output.name in capsys.readouterr().out
+
+
+def test_doubts_about_a_rate_are_told(tmp_path, capsys):
+    signal_uv = np.random.default_rng(2).normal(scale=4.0, size=(3, 40_000))
+    signal_uv[0, 10_000:] = np.nan
+    signal_uv[2, 800:] = np.nan
+    path = tmp_path / "log.csv"
+    np.savetxt(path, signal_uv.T, "%.2f", ",", header="calf_L,calf_R,sol_R", comments="")
+    with pytest.warns(SignalWarning, match="missing"):
+        main(["detect", str(path), "--sfreq", "1000", "--unit", "mV", "--quiet"])
+    short, unit_left, unit_right, gone = capsys.readouterr().err.splitlines()
+    assert "calf_L: 8 valid s are too short for a rate" in short
+    for side, line in zip("LR", (unit_left, unit_right), strict=True):
+        assert f"calf_{side}: noise of " in line
+        assert "the unit is probably wrong" in line
+    assert "sol_R: no valid time: gap" in gone
 
 
 def test_a_picture_on_request(recording, tmp_path):
@@ -309,7 +326,7 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path):
     import termios
 
     path = tmp_path / "long.bdf"
-    counts = np.random.default_rng(1).integers(-400, 400, (2, 1_800_000))
+    counts = np.random.default_rng(1).integers(-400, 400, (2, 7_200_000))
     write_bdf(
         path,
         counts,
