@@ -21,6 +21,7 @@ from emgtwitch.recording import (
 )
 from emgtwitch.recording.bdf import write_bdf
 from emgtwitch.recording.bids import entities, find_recordings
+from emgtwitch.sample_study import sample_folder
 
 SFREQ = 1000
 NAMES = ["calf_L", "calf_R"]
@@ -87,7 +88,7 @@ def test_edf_units(tmp_path, unit, factor):
 
 def test_edf_without_unit(tmp_path):
     path = _edf(tmp_path / "a.edf", _signal_uv(), unit="")
-    with pytest.raises(InputError, match=r"no unit.*state unit"):
+    with pytest.raises(InputError, match=r"no unit.*state the unit"):
         read_recording(path)
     np.testing.assert_allclose(_whole(read_recording(path, unit="mV")), _signal_uv() * 1e3)
     counts = _whole(read_recording(path, uv_per_count=2.0))
@@ -319,6 +320,11 @@ def test_find_recordings(tmp_path):
     assert find_recordings(tmp_path / "sub-01") == sorted([first, second])
     assert find_recordings(first) == [first]
     assert entities(second) == {"sub": "01", "ses": "1", "task": "rest", "run": "2"}
+
+
+def test_recordings_of_a_session_come_in_order_of_time():
+    tasks = [entities(path)["task"] for path in find_recordings(sample_folder())]
+    assert tasks == ["rest", "rest", "rest", "postexercise", "rest", "rest", "rest", "postexercise"]
 
 
 def test_find_recordings_in_a_plain_folder(tmp_path):

@@ -87,12 +87,37 @@ def test_csv_counter_tells_gaps_also_when_it_starts_again(tmp_path):
     np.testing.assert_allclose(_whole(raw)[:, keep], data[:, keep], rtol=1e-9)
 
 
+def test_a_column_of_times_without_a_name_is_not_taken_for_emg(tmp_path):
+    data = _signal_uv()
+    rows = np.column_stack([np.arange(data.shape[1]) / SFREQ, *data])
+    with pytest.raises(InputError, match=r"column 1 only rises.*time_ms"):
+        read_recording(_text(tmp_path / "a.csv", rows), sfreq=SFREQ, unit="uV")
+
+
+def test_a_table_of_events_is_named_as_such(tmp_path):
+    path = tmp_path / "calves_events.tsv"
+    path.write_text("onset\tduration\n1.5\t0\n2.5\t0\n")
+    with pytest.raises(InputError, match="table of events"):
+        read_recording(path, sfreq=SFREQ, unit="uV")
+
+
+def test_a_rate_that_no_emg_has_is_refused(tmp_path):
+    with pytest.raises(InputError, match="200000 Hz, which no EMG is"):
+        read_recording(_text(tmp_path / "a.csv", _signal_uv().T), sfreq=2e5, unit="uV")
+
+
+def test_unit_and_converter_together_are_refused(tmp_path):
+    path = _text(tmp_path / "a.csv", _signal_uv().T)
+    with pytest.raises(InputError, match="not both"):
+        read_recording(path, sfreq=SFREQ, unit="uV", uv_per_count=2.0)
+
+
 def test_txt_without_header_and_sidecar_with_converter(tmp_path):
     counts = 500 + np.round(_signal_uv(step=1)).astype(int)
     path = _text(tmp_path / "log.txt", counts.T, delimiter=" ")
-    with pytest.raises(InputError, match="sampling rate; state sfreq"):
+    with pytest.raises(InputError, match=r"rate and the unit; state.*--sfreq.*--unit"):
         read_recording(path)
-    with pytest.raises(InputError, match="state unit"):
+    with pytest.raises(InputError, match="state the unit"):
         read_recording(path, sfreq=SFREQ)
     said = {"SamplingFrequency": SFREQ, "Gain": 200, "Bits": 10, "Vref": 5.0}
     path.with_suffix(".json").write_text(json.dumps(said))
@@ -317,7 +342,7 @@ def test_wav(tmp_path, kind):
         )  # fmt: skip
     else:
         wavfile.write(path, SFREQ, (counts.T + (128 if kind == "uint8" else 0)).astype(kind))
-    with pytest.raises(InputError, match="state unit"):
+    with pytest.raises(InputError, match="state the unit"):
         read_recording(path)
     if kind == "float32":
         np.testing.assert_allclose(_whole(read_recording(path, unit="mV")), counts * 1e3)

@@ -42,7 +42,7 @@ _HEADER = (
     "false/h",
     "median ms",
     "95 % ms",
-    "amplitude",
+    "amplitude error",
 )
 _EPILOG = """\
 A detection counts once at most, for the one true twitch it is paired with. True twitches of one
@@ -52,7 +52,7 @@ another is neither right nor wrong.
   bias             counted over true twitches, less 1
   false/h          false alarms per hour of valid recording, which the .json beside EVENTS.tsv tells
   median, 95 % ms  absolute timing error
-  amplitude        median absolute error
+  amplitude error  median absolute error
 
 examples:
   emgtwitch evaluate calves_events.tsv calves_truth.tsv

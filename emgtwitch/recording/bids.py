@@ -127,8 +127,8 @@ def find_recordings(path: str | Path) -> list[Path]:
     ----------
     path
         A recording (returned as it is), an EMG-BIDS data set or a folder of one (all its
-        ``_emg.edf`` and ``_emg.bdf``, without derivatives), or another folder (the recordings
-        directly in it).
+        ``_emg.edf`` and ``_emg.bdf``, without derivatives, those of one session in order of
+        time), or another folder (the recordings directly in it).
 
     Raises
     ------
@@ -144,15 +144,28 @@ def find_recordings(path: str | Path) -> list[Path]:
         if not top.is_dir():
             raise InputError(f"{top}: no such file or folder")
         found = sorted(
-            file
-            for file in top.rglob("*_emg.*")
-            if is_bids_recording(file) and not _set_aside(file.relative_to(top))
+            (
+                file
+                for file in top.rglob("*_emg.*")
+                if is_bids_recording(file) and not _set_aside(file.relative_to(top))
+            ),
+            key=lambda file: (file.parent, _start(file), file),
         ) or sorted(file for file in top.iterdir() if is_recording(file))
     except OSError as error:
         raise InputError(f"{top}: cannot be read: {error.strerror}") from error
     if not found:
         raise InputError(f"{top}: no recording in this folder")
     return found
+
+
+def _start(file: Path) -> str:
+    """Return date and time in the header of an EDF or BDF file in a form that sorts."""
+    try:
+        with file.open("rb") as opened:
+            said = opened.read(184)[168:].decode("latin-1")  # dd.mm.yyhh.mm.ss
+    except OSError:
+        return ""  # reading it will tell
+    return said[6:8] + said[3:5] + said[:2] + said[8:]
 
 
 def _set_aside(path: Path) -> bool:

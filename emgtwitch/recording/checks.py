@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import mne
 
 LOWEST_SFREQ = 200.0
+HIGHEST_SFREQ = 100_000.0
 ADVISED_SFREQ = 1000.0
 SHORTEST_S = 5.0
 _WINDOW_S = 0.5
@@ -85,8 +86,12 @@ def check_rate(sfreq: float, where: object) -> None:
     Raises
     ------
     InputError
-        `sfreq` is below `LOWEST_SFREQ` (less 1 %, for clocks).
+        `sfreq` is below `LOWEST_SFREQ` (less 1 %, for clocks) or above `HIGHEST_SFREQ`.
     """
+    if sfreq > HIGHEST_SFREQ:
+        raise InputError(
+            f"{where}: sampled at {sfreq:g} Hz, which no EMG is; at most {HIGHEST_SFREQ:g} Hz"
+        )
     if sfreq < 0.99 * LOWEST_SFREQ:
         raise InputError(
             f"{where}: sampled at {sfreq:g} Hz; a twitch lasts about 10 ms, so that at least "

@@ -79,6 +79,8 @@ def read_table(path: Path, stated: Stated) -> Signals:
     InputError
         No table, no rate, no unit, or what is stated contradicts the file.
     """
+    if re.match(r"\W*onset\b", "".join(first_lines(path, 1))):
+        raise InputError(f"{path}: this is a table of events (onset), not a recording")
     layout = _layout(path)
     columns = [index for index, numeric in enumerate(layout.numeric) if numeric]
     time_units = {
@@ -108,6 +110,11 @@ def read_table(path: Path, stated: Stated) -> Signals:
         raise InputError(f"{path}: {values.shape[1]} rows of numbers, which is no recording")
     if emg and time is None and counter is None and _counts_rows(column[emg[0]]):
         counter = emg.pop(0)
+    if emg and time is None and (np.diff(column[emg[0]]) > 0).all():
+        raise InputError(
+            f"{path}: its column {emg[0] + 1} only rises, as time does; if it is the time, name it "
+            f"in the first line: time (in s), time_ms or time_us"
+        )
     if not emg:
         listed = ", ".join(clean_name(name) for name in layout.names)
         raise InputError(f"{path}: no EMG column among: {listed}")
@@ -121,7 +128,8 @@ def read_table(path: Path, stated: Stated) -> Signals:
             )
     elif counter is not None:
         index = _counter_grid(column[counter], path)
-    sfreq = agreed_rate(own_rate, stated, path)
+    unit_known = bool(stated.unit or stated.uv_per_count or all(layout.units[i] for i in emg))
+    sfreq = agreed_rate(own_rate, stated, path, unit_known=unit_known)
     if stated.sfreq is not None and abs(stated.sfreq - sfreq) < 1e-4 * sfreq:
         sfreq = stated.sfreq
     names = unique_names([layout.names[i] or f"EMG {i + 1}" for i in emg], path)

@@ -68,7 +68,7 @@ def read_hdf5(path: Path, stated: Stated) -> Signals:
         import h5py
     except ImportError as error:
         raise InputError(
-            f"{path}: reading HDF5 needs h5py; install it with: pip install 'emgtwitch[formats]'"
+            f"{path}: reading HDF5 needs h5py; install it with: pip install h5py"
         ) from error
     found = []
     with h5py.File(path, "r") as file:
@@ -176,7 +176,7 @@ def _signals(
             if device.name not in _SENSORS or "EMG" not in device.sensors[index].upper():
                 raise InputError(
                     f"{where}: sensor {device.sensors[index]!r} of device {device.name!r} is not "
-                    f"known; state uv_per_count"
+                    f"known; state the µV per count: --uv-per-count, in Python uv_per_count=…"
                 )
             vcc, gain = _SENSORS[device.name]
             data.append((count / 2 ** device.bits[index] - 0.5) * (vcc / gain * 1e6))

@@ -81,6 +81,11 @@ def read_recording(
         Something limits what can be found: a low rate, gaps, a constant channel, a cut-off file.
     """
     source = Path(path)
+    if unit is not None and uv_per_count is not None:
+        raise InputError(
+            f"{source}: state a unit (--unit, in Python unit=…) or the µV per count of a converter "
+            f"(--uv-per-count, in Python uv_per_count=…), not both"
+        )
     try:
         if source.is_dir():
             listed = ", ".join(file.name for file in bids.find_recordings(source)[:3])

@@ -25,6 +25,11 @@ _UNITS = {
     r"v(?:olts?)?": 1e6,
     r"nv|nanovolts?": 1e-3,
 }
+_RATE_HINT = "state the sampling rate: --sfreq, in Python sfreq=…"
+_UNIT_HINT = (
+    "state the unit (uV, mV, V): --unit, in Python unit=…, or for counts of a converter the µV per "
+    "count: --uv-per-count, in Python uv_per_count=…"
+)
 # Words of a channel name that say that it is no EMG; what they stand for is seen in the wild.
 _NO_EMG = re.compile(
     r"acc(el)?(erometer)?|gyro(scope)?|mag(netometer)?|aux|trig(ger)?|status|marker|event|"
@@ -86,8 +91,21 @@ def uv_per_unit(unit: str) -> float | None:
     return next((uv for pattern, uv in _UNITS.items() if re.fullmatch(pattern, word)), None)
 
 
-def agreed_rate(own: float | None, stated: Stated, where: object) -> float:
+def agreed_rate(
+    own: float | None, stated: Stated, where: object, *, unit_known: bool = True
+) -> float:
     """Return the rate that the file has, or else the one stated; they must not contradict.
+
+    Parameters
+    ----------
+    own
+        Samples per second by the file, if it tells.
+    stated
+        What is stated beside the file.
+    where
+        The file, for the message.
+    unit_known
+        Whether there is a unit; if not, the message that the rate is missing says that too.
 
     Raises
     ------
@@ -96,9 +114,13 @@ def agreed_rate(own: float | None, stated: Stated, where: object) -> float:
     """
     rate = stated.sfreq if own is None else own
     if rate is None:
+        what, hint, entry = "the sampling rate", _RATE_HINT, '"SamplingFrequency": 1000'
+        if not unit_known:
+            what, hint = f"{what} and the unit", f"{hint}; {_UNIT_HINT}"
+            entry += ', "Units": "uV"'
         raise InputError(
-            f"{where}: nothing in it tells the sampling rate; state sfreq, or write "
-            f'{{"SamplingFrequency": 1000}} into a .json file of the same name beside it'
+            f"{where}: nothing in it tells {what}; {hint}; or write {{{entry}}} into a .json file "
+            f"of the same name beside it"
         )
     if not (np.isfinite(rate) and rate > 0):
         raise InputError(f"{where}: {rate} Hz is no sampling rate")
@@ -150,7 +172,7 @@ def to_uv(values: np.ndarray, unit: str | None, stated: Stated, where: object) -
     else:
         known = f"its unit {clean_name(unit)!r} is no voltage" if unit else "it has no unit"
     raise InputError(
-        f"{where}: {known}; state unit (uV, mV or V) or uv_per_count, or write "
+        f"{where}: {known}; {_UNIT_HINT}; or write "
         f'{{"Units": "uV"}} or {{"Gain": 200, "Bits": 10, "Vref": 5.0}} into a .json file of the '
         f"same name beside it"
     )

@@ -36,9 +36,11 @@ def read_xdf(path: Path, stated: Stated) -> Signals:
         import pyxdf
     except ImportError as error:
         raise InputError(
-            f"{path}: reading XDF needs pyxdf; install it with: pip install 'emgtwitch[formats]'"
+            f"{path}: reading XDF needs pyxdf; install it with: pip install pyxdf"
         ) from error
-    logging.getLogger("pyxdf").setLevel(logging.ERROR)  # what it says is found in the data below
+    logging.getLogger("pyxdf").setLevel(
+        logging.CRITICAL + 1
+    )  # what it says is found in the data below
     streams, _ = pyxdf.load_xdf(str(path))
     stream = _emg_stream(streams, stated, path)
     series = np.asarray(stream["time_series"])
@@ -80,7 +82,9 @@ def _emg_stream(streams: list[dict[str, Any]], stated: Stated, path: Path) -> di
         return found[0]
     listed = ", ".join(f"{_name(stream)} ({_kind(stream)})" for stream in streams) or "none"
     what = "no EMG stream" if not found else "several EMG streams"
-    raise InputError(f"{path}: {what}; name one by stream=...; the streams are: {listed}")
+    raise InputError(
+        f"{path}: {what}; name one: --stream, in Python stream=…; the streams are: {listed}"
+    )
 
 
 def _first(node: Any, key: str) -> str | None:
