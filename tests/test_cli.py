@@ -368,6 +368,7 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path):
         (["--help"], {"numpy", "scipy", "mne", "matplotlib"}),
         (["detect", "--help"], {"numpy", "scipy", "mne", "matplotlib"}),
         (["demo", "--help"], {"scipy", "mne", "matplotlib"}),
+        (["simulate", "recording", "--help"], {"scipy", "mne", "matplotlib"}),
     ],
 )
 def test_help_is_there_at_once(words, unwanted):

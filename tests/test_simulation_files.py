@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from emgtwitch.cli import main
+from emgtwitch.cli.simulate import SCENARIO_GROUPS
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import is_twitch, read_event_table
 from emgtwitch.simulation import SCENARIOS, Scenario, simulate_recording
@@ -193,6 +194,12 @@ def test_no_other_recording_is_overwritten(
         (["calves.bdf", "--sfreq", "999.7"], "whole number"),
         (["calves.bdf", "--sfreq", "50"], "50 Hz"),
         (["calves.bdf", "--seed", "-1"], "must not be negative"),
+        (["calves.bdf", "--minutes", "nan"], "nan minutes"),
+        (["calves.bdf", "--minutes", "inf"], "inf minutes"),
+        (["calves.bdf", "--rate", "nan"], "rate_per_min nan"),
+        (["calves.bdf", "--rate", "inf"], "rate_per_min inf: must be 0 to 100000"),
+        (["calves.bdf", "--rate", "1e9"], "rate_per_min 1e+09"),
+        ([f"{'x' * 300}.bdf"], "cannot be written: File name too long"),
     ],
 )
 def test_bad_arguments_are_named(
@@ -206,6 +213,18 @@ def test_bad_arguments_are_named(
     assert main(["simulate", "recording", *words]) == 2
     assert message in capsys.readouterr().err
     assert files(tmp_path) == {}
+
+
+def test_a_study_where_nothing_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["simulate", "study", str(tmp_path / "file" / "study")]) == 2
+    assert "cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_help_knows_all_scenarios() -> None:
+    assert " ".join(SCENARIO_GROUPS.values()).split() == list(SCENARIOS)
 
 
 @pytest.mark.parametrize("kind", ["recording", "study"])

@@ -1,11 +1,35 @@
 """``emgtwitch simulate``: recordings, or a whole study, with known truth."""
 
 import argparse
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from emgtwitch.errors import InputError
 
+_INDENT = "    "
 _MAX_SAMPLES = 20_000_000  # about 2 GB of memory
+# The names of `emgtwitch.simulation.SCENARIOS`, here so that help need not load the simulation.
+SCENARIO_GROUPS = {
+    "twitches only, in various numbers, patterns and sizes": (
+        "isolated sparse busy non_stop doublets f_waves neuronal drifting_rate grouped small"
+    ),
+    "twitches and voluntary contractions or cramps": (
+        "voluntary_single_unit voluntary_few_units voluntary_interference cramp"
+    ),
+    "twitches and one disturbance, or all of them": (
+        "motion pops glitches mains_50 mains_60_drifting ecg crosstalk noise_steps lift_off gaps "
+        "saturation all_nuisances"
+    ),
+    "other recorders, sampling rates and numbers of channels": (
+        "myoware_12bit myoware_14bit_2khz uno_10bit openbci_200hz fs_500 fs_4000 eight_channels"
+    ),
+    "the same without a twitch, to count false alarms": (
+        "noise_isolated noise_mains_50 noise_noise_steps noise_myoware_12bit noise_uno_10bit "
+        "noise_all_nuisances"
+    ),
+}
 _EPILOG = """\
 examples:
   emgtwitch simulate recording calves.bdf         5 minutes, 12 twitches a minute on each side
@@ -14,7 +38,8 @@ _RECORDING_EPILOG = """\
 The truth, every twitch and every disturbance, is written beside OUT.bdf as <name>_truth.tsv.
 The same arguments and seed give the same files.
 
-scenarios:
+scenarios, 5 minutes of calf_L and calf_R at 1000 Hz with 12 twitches a minute unless that is the
+point of them:
 {scenarios}
 
 examples:
@@ -34,36 +59,42 @@ examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    from emgtwitch.simulation import SCENARIOS
-
     parser.epilog = _EPILOG
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    names = list(SCENARIOS)
-    columns = [names[start : start + 4] for start in range(0, len(names), 4)]
+    listed = [
+        f"  {about}:\n{textwrap.fill(names, 96, initial_indent=_INDENT, subsequent_indent=_INDENT)}"
+        for about, names in SCENARIO_GROUPS.items()
+    ]
     recording = kinds.add_parser(
         "recording",
         help="one recording as BDF+ and its truth",
         description="Simulate one recording with known truth.",
-        epilog=_RECORDING_EPILOG.format(
-            scenarios="\n".join(
-                "  " + "".join(f"{name:<23}" for name in row).rstrip() for row in columns
-            )
-        ),
+        epilog=_RECORDING_EPILOG.format(scenarios="\n".join(listed)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     recording.add_argument("output", metavar="OUT.bdf", type=Path, help="file to write")
     recording.add_argument(
         "--scenario",
         metavar="NAME",
-        choices=names,
+        choices=" ".join(SCENARIO_GROUPS.values()).split(),
         default="isolated",
         help="what to simulate (default: isolated); the names are listed below",
     )
     recording.add_argument("--minutes", metavar="M", type=float, help="length (default: 5)")
-    recording.add_argument("--sfreq", metavar="HZ", type=float, help="samples per second")
-    recording.add_argument("--channels", metavar="NAME", nargs="+", help="names of the channels")
     recording.add_argument(
-        "--rate", metavar="PER_MIN", type=float, help="twitches per minute and channel; 0: none"
+        "--sfreq", metavar="HZ", type=float, help="samples per second (default: 1000)"
+    )
+    recording.add_argument(
+        "--channels",
+        metavar="NAME",
+        nargs="+",
+        help="names of the channels (default: calf_L calf_R)",
+    )
+    recording.add_argument(
+        "--rate",
+        metavar="PER_MIN",
+        type=float,
+        help="twitches per minute and channel; 0: none (default: 12)",
     )
     study = kinds.add_parser(
         "study",
@@ -89,6 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
     return _study(arguments) if arguments.kind == "study" else _recording(arguments)
 
 
+@contextmanager
+def _refusing_what_cannot_be_written(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error.strerror}") from error
+
+
 def _recording(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
@@ -102,10 +141,11 @@ def _recording(arguments: argparse.Namespace) -> int:
     output, truth = arguments.output, truth_path(arguments.output)
     if output.suffix != ".bdf":
         raise InputError(f"{output}: the name must end in .bdf")
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"{output}: there is no folder {output.parent}")
-    if output.exists() and not truth.exists():
-        raise InputError(f"{output} is there and was not simulated; choose another name")
+    with _refusing_what_cannot_be_written(output):
+        if not output.absolute().parent.is_dir():
+            raise InputError(f"{output}: there is no folder {output.parent}")
+        if output.exists() and not truth.exists():
+            raise InputError(f"{output} is there and was not simulated; choose another name")
     given = {
         "minutes": arguments.minutes,
         "sfreq": arguments.sfreq,
@@ -122,8 +162,9 @@ def _recording(arguments: argparse.Namespace) -> int:
         raise InputError(f"{scenario.minutes:g} minutes do not fit: at most {longest:.0f}")
     with tqdm(total=steps(scenario), desc="simulating", delay=2, disable=None, leave=False) as bar:
         simulated = simulate_recording(scenario, arguments.seed, on_step=bar.update)
-    write_simulated(output, simulated)
-    write_truth(truth, simulated, scenario, arguments.seed)
+    with _refusing_what_cannot_be_written(output):
+        write_simulated(output, simulated)
+        write_truth(truth, simulated, scenario, arguments.seed)
     twitches = int(is_twitch(simulated.truth).sum())
     print(
         f"{output}: {scenario.minutes:g} min of {', '.join(scenario.ch_names)} at "
@@ -135,6 +176,7 @@ def _recording(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> int:
     from emgtwitch.simulation.study import write_study
 
-    recordings = write_study(arguments.output, arguments.seed)
+    with _refusing_what_cannot_be_written(arguments.output):
+        recordings = write_study(arguments.output, arguments.seed)
     print(f"{arguments.output}: {len(recordings)} recordings, truth in derivatives/truth")
     return 0

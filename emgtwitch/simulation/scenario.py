@@ -1,5 +1,6 @@
 """What to simulate: one frozen description with a default for everything."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ from emgtwitch.simulation.firing import Process
 from emgtwitch.simulation.front_end import IDEAL, FrontEnd
 
 MAX_CHANNELS = 64
+MOST = 100_000  # potentials per minute, or µV
 SFREQ_RANGE_HZ = (200.0, 4000.0)
 
 
@@ -109,16 +111,17 @@ class Scenario:
             raise InputError(f"{len(self.ch_names)} channels: must be 1 to {MAX_CHANNELS}")
         if len(set(self.ch_names)) < len(self.ch_names):
             raise InputError(f"channel names must differ: {', '.join(self.ch_names)}")
-        if self.minutes * 60 < 1:
-            raise InputError(f"{self.minutes:g} minutes: must be at least one second")
+        if not 1 / 60 <= self.minutes < math.inf:
+            raise InputError(f"{self.minutes:g} minutes: must be at least one second, and end")
         if self.units < 1:
             raise InputError(f"{self.units} units per muscle: must be at least 1")
         for name in ("rate_per_min", "amplitude_uv", "noise_uv"):
             values = self.per_channel(name)
             if len(values) != len(self.ch_names):
                 raise InputError(f"{name}: {len(values)} values for {len(self.ch_names)} channels")
-            if min(values) < 0:
-                raise InputError(f"{name} {min(values):g}: must not be negative")
+            for value in values:
+                if not 0 <= value <= MOST:
+                    raise InputError(f"{name} {value:g}: must be 0 to {MOST}")
         if self.overloads_per_min and self.front_end.bits is None:
             raise InputError("overloads need a converter with limits: give the front end bits")
 
