@@ -20,9 +20,9 @@ COMMANDS = {
 EPILOG = """\
 examples:
   emgtwitch demo                                  the bundled sample study
-  emgtwitch detect calves.bdf                     writes calves_events.tsv
-  emgtwitch simulate recording calves.bdf --minutes 5
-  emgtwitch evaluate calves_events.tsv calves_truth.tsv
+  emgtwitch simulate recording simulated.bdf      a recording with known twitches
+  emgtwitch detect simulated.bdf --pictures       writes simulated_events.tsv and a picture
+  emgtwitch evaluate simulated_events.tsv simulated_truth.tsv
 
 emgtwitch measures, it does not diagnose. Not a medical device."""
 
