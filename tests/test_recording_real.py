@@ -57,8 +57,8 @@ SHORT = {
     "formats/emg_TwoHDsEMG": (128, 1000),
 }
 REFUSED = {
-    "biosppy/emg_1.txt": "counts of a converter; state unit",
-    "gait_calf/ID0012_TW_01_TA_PL_GM_GL_SO_uV_1000Hz.csv": "it has no unit; state unit",
+    "biosppy/emg_1.txt": "counts of a converter; state the unit",
+    "gait_calf/ID0012_TW_01_TA_PL_GM_GL_SO_uV_1000Hz.csv": "it has no unit; state the unit",
     "gait_calf/RAW_DATA.RData": "xz; R data",
     "envelope_only_negative/elderly_lower_limb_ID24.xlsx": "save the sheet as CSV",
     "opensignals/emg_10_hz_16_bits.h5": "sampled at 10 Hz",
