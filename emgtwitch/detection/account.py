@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emgtwitch.detection.decision import CONTRACTION, EXCLUSIONS, WARM_UP
-from emgtwitch.detection.validity import FLAT, GAP, SATURATION, VALID
+from emgtwitch.detection.codes import EXCLUSIONS, GAP, VALID
 
 # Peak to peak of a potential that is found half of the time, over noise rms times the square root
 # of the threshold: 4.39 noise rms at a threshold of 22.4, measured with simulated potentials at
@@ -68,7 +67,7 @@ def channel_account(
         Noise rms over the valid time, and threshold of the statistic.
     """
     samples = dict(n_samples)
-    for code in (GAP, VALID, WARM_UP, FLAT, SATURATION, CONTRACTION):
+    for code in (GAP, VALID, *EXCLUSIONS):
         beyond = max(sum(samples.values()) - n_recorded, 0)
         samples[code] -= min(beyond, samples[code])
     return ChannelAccount(

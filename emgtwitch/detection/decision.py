@@ -12,22 +12,20 @@ import numpy as np
 
 from emgtwitch.detection import gates
 from emgtwitch.detection.candidates import Candidate
+from emgtwitch.detection.codes import (
+    CONTRACTION,
+    EXCLUSIONS,
+    FLAT,
+    GAP,
+    SATURATION,
+    VALID,
+    WARM_UP,
+)
 from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, Grid
 from emgtwitch.detection.settings import Preset
 from emgtwitch.detection.units import UnitMemory
-from emgtwitch.detection.validity import FLAT, GAP, SATURATION, VALID
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
 
-WARM_UP, CONTRACTION = 4, 5
-# What a code of a block means: the type of its row in the event table, and the reason for which
-# its time is not valid.
-EXCLUSIONS = {
-    GAP: ("gap", "gap"),
-    SATURATION: ("saturation", "saturation"),
-    FLAT: ("artifact", "flat line"),
-    WARM_UP: ("artifact", "warm-up"),
-    CONTRACTION: ("contraction", "contraction"),
-}
 BURST_S = 0.25  # twitches closer than this form a burst (Sleutjes et al. 2016)
 # Blocks before and after each that are excluded with it: filters and amplifiers need to recover.
 BEFORE = {GAP: 0, SATURATION: 2, FLAT: 0}

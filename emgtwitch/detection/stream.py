@@ -11,13 +11,14 @@ from emgtwitch.detection import gates
 from emgtwitch.detection.account import ChannelAccount, channel_account
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
-from emgtwitch.detection.decision import WARM_UP, Decider
+from emgtwitch.detection.codes import VALID, WARM_UP
+from emgtwitch.detection.decision import Decider
 from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
 from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.settings import Settings
 from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
-from emgtwitch.detection.validity import VALID, Validity
+from emgtwitch.detection.validity import Validity
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emgtwitch.detection.codes import FLAT, GAP, SATURATION, VALID
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 
 SATURATED_S = 0.003  # and at least four samples on one value far from the baseline
@@ -10,8 +11,6 @@ SATURATED_LSB = 4.0  # and at least so many steps: the tip of a potential in a c
 FLAT_BLOCKS = 2  # without any change, where the noise exceeds the converter's step
 DEAD_S = 10.0  # without any change, whatever the step
 BASELINE_TILES = 31  # over whose means the baseline is the median: a few seconds
-
-VALID, GAP, SATURATION, FLAT = range(4)
 
 
 class Validity:
