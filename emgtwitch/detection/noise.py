@@ -75,6 +75,11 @@ class NoiseFloor:
         self._high_share[channels] = self.level[channels] = np.nan
         self.seen_s[channels] = 0.0
 
+    @property
+    def restless(self) -> np.ndarray:
+        """``(n_channels,)`` bool: much of the last while was not quiet."""
+        return np.asarray(self._restless.mean(axis=1) >= RESTLESS_SHARE)
+
     def update_level(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray
     ) -> np.ndarray:
@@ -104,10 +109,9 @@ class NoiseFloor:
         self._tile += 1
         quiet = valid & (powers < limit * self.level[:, None])
         self._restless = _shifted(self._restless, ~quiet)
-        calm = self._restless.mean(axis=1) < RESTLESS_SHARE
         quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
         quiet[:, :2] = False
-        return quiet & calm[:, None]
+        return quiet & ~self.restless[:, None]
 
     def _find_level(self, due: np.ndarray) -> None:
         freedom = self._freedom()

@@ -204,7 +204,7 @@ class StreamingDetector:
         codes[np.isnan(self._whitened_s)[:, None] & (codes == VALID)] = WARM_UP
         self._find(start_s)
         self._tile += 1
-        started = self._front.mains.started
+        started = self._front.mains.started & ~self._noise.restless
         if started.any():  # until now the noise was taken for greater than it is
             self._noise.forget(started)
             self._whitened_s[started] = np.nan
