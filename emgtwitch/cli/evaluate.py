@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emgtwitch.cli.rate_table import aligned
 from emgtwitch.errors import InputError, SignalWarning
 
 if TYPE_CHECKING:
@@ -197,9 +198,5 @@ def _number(value: float, spec: str) -> str:
 
 def _table(header: Sequence[str], rows: list[list[str]]) -> str:
     """Align columns: the first to the left, the numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    rule = ["-" * width for width in widths]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        for row in [header, rule, *rows]
-    )
+    rule = ["-" * max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(aligned([header, rule, *rows], left=1, last_left=False))

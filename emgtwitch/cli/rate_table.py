@@ -44,12 +44,13 @@ def excluded(seconds: dict[str, float]) -> str:
     )
 
 
-def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Return rows as lines: the first `left` columns and the last to the left, others right."""
+def aligned(rows: Sequence[Sequence[str]], left: int, *, last_left: bool = True) -> list[str]:
+    """Return rows as lines: the first `left` columns, and the last if asked, left, others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lefts = {*range(left), *((len(widths) - 1,) if last_left else ())}
     return [
         "  ".join(
-            cell.ljust(width) if index < left or index == len(row) - 1 else cell.rjust(width)
+            cell.ljust(width) if index in lefts else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
