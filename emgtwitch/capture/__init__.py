@@ -1,0 +1,1 @@
+"""From a device to a recording: taking in blocks, judging the signal, marks, the status line."""
