@@ -96,6 +96,13 @@ def test_a_quieter_recording_has_a_lower_floor():
     assert quiet.floor_uv > 2 * quiet.noise_uv
 
 
+def test_a_coarse_converter_has_no_floor_below_its_steps():
+    """Two flips of the last bit are no twitch, however little noise is seen between them."""
+    steps = 24.4 * np.round(noise_uv(20) / 24.4)
+    (account, _) = detect(raw_of(steps, ["calf_L", "calf_R"])).accounts
+    assert account.floor_uv > 2 * 24.4
+
+
 # Rates
 
 

@@ -49,6 +49,7 @@ def channel_account(
     *,
     noise_uv: float,
     threshold: float,
+    least_uv: float,
 ) -> ChannelAccount:
     """Return the account of a channel.
 
@@ -65,6 +66,8 @@ def channel_account(
         Sampling frequency, Hz.
     noise_uv, threshold
         Noise rms over the valid time, and threshold of the statistic.
+    least_uv
+        Peak to peak below which nothing is taken for a twitch, because of the converter's steps.
     """
     samples = dict(n_samples)
     for code in (GAP, VALID, *EXCLUSIONS):
@@ -76,5 +79,5 @@ def channel_account(
         valid_s=samples[VALID] / sfreq,
         excluded_s={reason: samples[code] / sfreq for code, (_, reason) in EXCLUSIONS.items()},
         noise_uv=noise_uv,
-        floor_uv=noise_uv * np.sqrt(threshold) * FLOOR_FACTOR,
+        floor_uv=float(np.maximum(noise_uv * np.sqrt(threshold) * FLOOR_FACTOR, least_uv)),
     )

@@ -397,6 +397,7 @@ class StreamingDetector:
                 self.sfreq,
                 noise_uv=self._decider.noise_uv(i),
                 threshold=self._threshold,
+                least_uv=gates.LEAST_LSB * float(self._validity.lsb_uv[i]),
             )
             for i, name in enumerate(self.ch_names)
         )
