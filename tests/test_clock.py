@@ -59,7 +59,7 @@ def test_rate_of_a_bad_resonator_within_a_minute(lump_s):
 @pytest.mark.parametrize(("lump_s", "spread_s"), [(0.004096, 0.12e-3), (0.016, 0.15e-3)])
 def test_ten_minutes_of_a_wandering_clock_with_stalls(lump_s, spread_s):
     stalls = [(start, 0.3) for start in (30, 100, 180, 260, 400, 520)]
-    scans, _, arrived = arrivals(600, -2000, wander_ppm=30, lump_s=lump_s, stalls=stalls)
+    scans, sampled, arrived = arrivals(600, -2000, wander_ppm=30, lump_s=lump_s, stalls=stalls)
     late = np.array(
         [fit.monotonic_ns_of(scans[i]) * 1e-9 - sampled[i] for i, fit in followed(scans, arrived)]
     )[int(TRUSTED_AFTER_S) :]
