@@ -15,7 +15,16 @@ BELOW: dict[str, set[str]] = {
     "simulation": {"recording"},
     "sample_study": {"recording"},
     "reports": {"detection", "recording"},
-    "cli": {"detection", "evaluation", "recording", "reports", "sample_study", "simulation"},
+    "capture": {"detection", "recording"},
+    "cli": {
+        "capture",
+        "detection",
+        "evaluation",
+        "recording",
+        "reports",
+        "sample_study",
+        "simulation",
+    },
 }
 HEAVY = {"matplotlib", "mne", "pandas"}
 # Where detection meets recordings (`emgtwitch.detect`), and objects of other packages.

@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "analyse the bundled sample study, end to end",
     "detect": "find the twitches of recordings and write an event table for each",
     "evaluate": "judge an event table against the truth",
+    "mark": "set a mark in the recording that is running",
     "simulate": "make recordings or a whole study with known truth",
 }
 EPILOG = """\

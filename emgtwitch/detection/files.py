@@ -3,16 +3,17 @@
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm import tqdm
 
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.stream import StreamingDetector
 from emgtwitch.errors import InputError
-from emgtwitch.event_table import event_array
+from emgtwitch.event_table import Event, event_array
 from emgtwitch.recording import blocks, channel_sides, emg_channels, lsb_uv
 from emgtwitch.recording.read import read_recording
 
@@ -93,16 +94,51 @@ def detect(
             bar.update(round(block.shape[1] / detector.sfreq))
     events += detector.flush()
     start = raw.info["meas_date"]
+    return detections_of(
+        detector,
+        events,
+        sides=[sides[name] for name in names],
+        steps_uv=steps_uv,
+        source=source,
+        start=start and start.replace(tzinfo=None) + timedelta(seconds=float(raw.first_time)),
+    )
+
+
+def detections_of(
+    detector: StreamingDetector,
+    events: list[Event],
+    *,
+    sides: Sequence[str | None],
+    steps_uv: np.ndarray,
+    source: str | None,
+    start: datetime | None,
+) -> Detections:
+    """Return what a detector found, once it is flushed.
+
+    Parameters
+    ----------
+    detector
+        The detector, for its account and its settings.
+    events
+        All that its `push` and `flush` returned; provisional ones are left out.
+    sides
+        ``"left"``, ``"right"`` or None for each channel.
+    steps_uv
+        (n_channels,) step of the converter that it was told, µV.
+    source, start
+        As in `Detections`.
+    """
+    settings = detector.settings
     return Detections(
         events=event_array([event for event in events if not event.provisional]),
         accounts=detector.account(),
-        sides=tuple(sides[name] for name in names),
+        sides=tuple(sides),
         settings={
-            **asdict(detector.settings),
-            "false_alarms_per_hour": detector.settings.wanted_false_alarms,
+            **asdict(settings),
+            "false_alarms_per_hour": settings.wanted_false_alarms,
             "sampling_frequency_hz": detector.sfreq,
-            "converter_step_uv": dict(zip(names, map(float, steps_uv), strict=True)),
+            "converter_step_uv": dict(zip(detector.ch_names, map(float, steps_uv), strict=True)),
         },
         source=source,
-        start=start and start.replace(tzinfo=None) + timedelta(seconds=float(raw.first_time)),
+        start=start,
     )
