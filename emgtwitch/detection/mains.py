@@ -25,6 +25,7 @@ FIRST_HARMONICS = (1, 2, 3)  # one of these is there, or it is not mains
 SPECTRUM_HZ = (2.0, 8.0)  # from the line: where the spectrum around it is taken
 AMPLITUDE_GAIN = 0.4  # of the loop, per tile
 FREQUENCY_GAIN = 0.3  # of the loop, per tile, of the turning that the amplitude gain left over
+WORSE = 4.0  # power of a tile with its lines subtracted, over that without: they are gone
 
 
 class MainsCanceller:
@@ -103,9 +104,14 @@ class MainsCanceller:
         for line, turning in zip(lines, turnings, strict=True):
             left -= (self._amplitude[channels, line, None] * turning).real
         window = np.hanning(n + 2)[1:-1]
-        bound = CLIP_SD * noise_sd[:, None]
+        # The hum of a loose electrode ends at once: then the loop jumps to what is there now,
+        # unless nothing is, as in a gap.
+        power = samples.var(axis=1)
+        worse = (left.var(axis=1) > WORSE * power) & (power > noise_sd**2 / 2)
+        worse = worse[:, None]
+        bound = np.where(worse, np.inf, CLIP_SD * noise_sd[:, None])
         clipped = np.clip(left - np.median(left, axis=1, keepdims=True), -bound, bound)
-        clipped *= 2 * AMPLITUDE_GAIN * window / window.sum()
+        clipped *= 2 * np.where(worse, 1.0, AMPLITUDE_GAIN) * window / window.sum()
         turned = np.zeros((len(channels), self.mains_hz.shape[1]))
         weight = np.full(turned.shape, 1e-300)
         for line, turning in zip(lines, turnings, strict=True):
