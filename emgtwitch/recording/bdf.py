@@ -145,7 +145,7 @@ def header(
     if not 1985 <= start.year <= 2084:
         raise InputError(f"a BDF file cannot start in the year {start.year}")
     scale = np.broadcast_to(np.asarray(uv_per_count, dtype=float), n_channels)
-    limits = [_physical_limit(value) for value in scale]
+    limits = [physical_limit(value) for value in scale]
     date = f"{start.day:02d}-{_MONTHS[start.month - 1]}-{start.year}"
     n_signals = n_channels + 1
     fixed = [
@@ -214,12 +214,16 @@ def tal(onset_s: float, duration_s: float, text: str) -> bytes:
     return f"{sign}{_decimal(onset_s)}\x15{_decimal(duration_s)}\x14{words}\x14\0".encode()
 
 
-def _decimal(seconds: float) -> str:
-    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+def physical_limit(uv_per_count: float) -> tuple[str, str]:
+    """Return the unit of a channel and the value of `MAX_COUNT` in it, as the header says them.
 
+    The value has as many digits as 7 characters hold.
 
-def _physical_limit(uv_per_count: float) -> tuple[str, str]:
-    """Return the unit and the value of `MAX_COUNT`, with as many digits as 7 characters hold."""
+    Raises
+    ------
+    InputError
+        It does not fit.
+    """
     for unit, factor in (("uV", 1.0), ("mV", 1e-3), ("V", 1e-6)):
         limit = MAX_COUNT * uv_per_count * factor
         if 1 <= limit < 1e7:
@@ -227,6 +231,10 @@ def _physical_limit(uv_per_count: float) -> tuple[str, str]:
             if len(text) <= 7:
                 return unit, text
     raise InputError(f"{uv_per_count} µV per count does not fit into the header of a BDF file")
+
+
+def _decimal(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def _whole_rate(sfreq: int) -> int:

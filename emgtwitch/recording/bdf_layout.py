@@ -6,7 +6,6 @@ kinds are read by `emgtwitch.read_recording`.
 
 import os
 import re
-import zlib
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -15,9 +14,8 @@ import numpy as np
 
 from emgtwitch.errors import InputError
 from emgtwitch.recording.bdf import Annotation, time_keeping_tal
-from emgtwitch.recording.disk import sync, write_all
 
-_COUNT_POSITION, _COUNT_WIDTH = 236, 8
+COUNT_POSITION, COUNT_WIDTH = 236, 8
 _FIXED_BYTES = 256
 _BYTES_PER_SIGNAL = 256
 _BYTES_PER_SAMPLE = 3
@@ -110,7 +108,7 @@ def read_layout(path: str | os.PathLike[str]) -> Layout:
         raise InputError(
             f"{path}: not recorded by emgtwitch: channels of one rate, then texts, were expected"
         )
-    n_records = _integer(fixed[_COUNT_POSITION : _COUNT_POSITION + _COUNT_WIDTH], path)
+    n_records = _integer(fixed[COUNT_POSITION : COUNT_POSITION + COUNT_WIDTH], path)
     return Layout(n_records, n_signals - 1, rates[0], text_samples)
 
 
@@ -141,31 +139,6 @@ def read_texts(path: str | os.PathLike[str]) -> list[Annotation]:
                 if text
             ]
     return sorted(texts, key=lambda text: text[0])
-
-
-def checksum_path(path: Path) -> Path:
-    """Return where the checksums of a growing file lie: hidden, so that BIDS does not see them."""
-    return path.with_name(f".{path.name}.crc32")
-
-
-def checksum_line(data: bytes) -> bytes:
-    """Return the line for a record: its CRC32, eight hexadecimal digits."""
-    return b"%08x\n" % zlib.crc32(data)
-
-
-def finish_file(file: FileIO, layout: Layout, n_records: int) -> None:
-    """Cut a file off after so many records, write their number into its header, wait for the disk.
-
-    Raises
-    ------
-    OSError
-        The disk does not take it.
-    """
-    file.truncate(layout.position(n_records))
-    sync(file)  # so that the number never promises more than is there
-    file.seek(_COUNT_POSITION)
-    write_all(file, str(n_records).ljust(_COUNT_WIDTH).encode())
-    sync(file)
 
 
 def _integer(field: bytes, path: str | os.PathLike[str]) -> int:

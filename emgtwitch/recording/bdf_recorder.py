@@ -17,7 +17,6 @@ from types import TracebackType
 
 import numpy as np
 
-from emgtwitch.errors import InputError
 from emgtwitch.recording.bdf import (
     BAD_GAP,
     MAX_COUNT,
@@ -27,8 +26,14 @@ from emgtwitch.recording.bdf import (
     tal,
     time_keeping_tal,
 )
-from emgtwitch.recording.bdf_layout import Layout, checksum_line, checksum_path, finish_file
-from emgtwitch.recording.disk import sync, sync_folder, try_lock, write_all
+from emgtwitch.recording.bdf_growing import (
+    checksum_line,
+    checksum_path,
+    create_file,
+    finish_file,
+)
+from emgtwitch.recording.bdf_layout import Layout
+from emgtwitch.recording.disk import sync, write_all
 
 QUEUE_S = 120
 _LEAST_TEXT_SAMPLES = 120
@@ -137,17 +142,7 @@ class BdfRecorder:
         )
         self._layout = Layout(UNFINISHED, n_channels, int(sfreq), text_samples)
         self._room = 3 * text_samples
-        try:
-            self._file = self.path.open("xb", buffering=0)
-            self._checksums = checksum_path(self.path).open("wb", buffering=0)
-            try_lock(self._checksums)
-            write_all(self._file, first)
-            sync(self._file)
-            sync_folder(self.path.parent)
-        except FileExistsError as error:
-            raise InputError(f"{path}: is there already; no recording is overwritten") from error
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        self._file, self._checksums = create_file(self.path, first)
 
         # Of the thread that appends
         self.lost_scans = self.dropped_scans = self.masked_scans = 0

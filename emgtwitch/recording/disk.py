@@ -4,6 +4,7 @@ import os
 import sys
 from io import FileIO
 from pathlib import Path
+from typing import IO, Any
 
 if sys.platform == "win32":
     import msvcrt
@@ -27,7 +28,7 @@ def write_all(file: FileIO, data: bytes) -> None:
         rest = rest[file.write(rest) or 0 :]
 
 
-def sync(file: FileIO) -> None:
+def sync(file: IO[Any]) -> None:
     """Return once the content of the file is on the disk, not only on its way there.
 
     On macOS ``fsync`` leaves the bytes in the memory of the drive, so that ``F_FULLFSYNC`` is

@@ -1,9 +1,7 @@
 """A simulated study: one person, both calves, over four months, as an EMG-BIDS data set."""
 
-import csv
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from emgtwitch.errors import InputError
-from emgtwitch.event_table import whole_file
 from emgtwitch.recording.bdf import Annotation
+from emgtwitch.recording.study_files import (
+    BIDS_VERSION,
+    DESCRIPTION,
+    write_json,
+    write_table,
+    write_text,
+)
 from emgtwitch.simulation.files import write_simulated, write_truth
 from emgtwitch.simulation.front_end import myoware
 from emgtwitch.simulation.recording import Simulated, simulate_recording
@@ -23,7 +27,6 @@ from emgtwitch.simulation.scenario import Scenario
 MADE_BY = "emgtwitch simulate study"
 SUBJECT = "sub-01"
 TREATMENT_DATE = "2026-02-20"
-BIDS_VERSION = "1.11.1"
 TRUTH = Path("derivatives", "truth")
 _TABLE_ENTRY = dict[str, Any]
 
@@ -131,17 +134,17 @@ def write_study(directory: str | os.PathLike[str], seed: int) -> list[Path]:
     _refuse_foreign(root)
     root.mkdir(parents=True, exist_ok=True)
     # first, so that an interrupted study can be written anew
-    _write_json(root / "dataset_description.json", _description("raw"))
-    _write_json(root / TRUTH / "dataset_description.json", _description("derivative"))
-    _write_text(root / "README.md", _README.format(treatment=TREATMENT_DATE))
-    _write_table(
+    write_json(root / DESCRIPTION, _description("raw"))
+    write_json(root / TRUTH / DESCRIPTION, _description("derivative"))
+    write_text(root / "README.md", _README.format(treatment=TREATMENT_DATE))
+    write_table(
         root / "participants.tsv",
         ("participant_id", "treatment", "treatment_date"),
         [(SUBJECT, "physiotherapy", TREATMENT_DATE)],
     )
-    _write_json(root / "participants.json", _PARTICIPANTS_ABOUT)
+    write_json(root / "participants.json", _PARTICIPANTS_ABOUT)
     sessions = {recording.session: recording.start for recording in reversed(RECORDINGS)}
-    _write_table(
+    write_table(
         root / SUBJECT / f"{SUBJECT}_sessions.tsv",
         ("session_id", "acq_time", "treatment"),
         [
@@ -153,9 +156,9 @@ def write_study(directory: str | os.PathLike[str], seed: int) -> list[Path]:
             for session, start in sorted(sessions.items())
         ],
     )
-    _write_json(root / SUBJECT / f"{SUBJECT}_sessions.json", _SESSIONS_ABOUT)
+    write_json(root / SUBJECT / f"{SUBJECT}_sessions.json", _SESSIONS_ABOUT)
     for session in sessions:
-        _write_table(
+        write_table(
             root / SUBJECT / session / f"{SUBJECT}_{session}_scans.tsv",
             ("filename", "acq_time"),
             [
@@ -178,7 +181,7 @@ def _refuse_foreign(root: Path) -> None:
     if not root.is_dir():
         raise InputError(f"{root} is there and is no folder; choose another name")
     try:
-        about = json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))
+        about = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
         ours = about["GeneratedBy"][0]["Name"] == MADE_BY
     except (OSError, ValueError, LookupError, TypeError):
         ours = False
@@ -206,8 +209,8 @@ def _write_recording(root: Path, recording: _Recording, seed: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{recording.stem}_emg.bdf"
     write_simulated(path, simulated, start=recording.start, annotations=marks, subject=SUBJECT)
-    _write_json(folder / f"{recording.stem}_emg.json", _about_recording(recording, scenario))
-    _write_table(
+    write_json(folder / f"{recording.stem}_emg.json", _about_recording(recording, scenario))
+    write_table(
         folder / f"{recording.stem}_channels.tsv",
         ("name", "type", "units", "target_muscle", "interelectrode_distance",
          "low_cutoff", "high_cutoff", "status"),
@@ -216,12 +219,12 @@ def _write_recording(root: Path, recording: _Recording, seed: int) -> Path:
             ("calf_R", "EMG", "uV", "right gastrocnemius", "20", "20.8", "498.4", "good"),
         ],
     )  # fmt: skip
-    _write_table(
+    write_table(
         folder / f"{recording.stem}_events.tsv",
         ("onset", "duration", "trial_type", "value"),
         [(f"{onset:.3f}", "0", "mark", text) for onset, _, text in marks],
     )
-    _write_json(folder / f"{recording.stem}_events.json", _EVENTS_ABOUT)
+    write_json(folder / f"{recording.stem}_events.json", _EVENTS_ABOUT)
     truth = root / TRUTH / recording.folder
     truth.mkdir(parents=True, exist_ok=True)
     write_truth(truth / f"{recording.stem}_truth.tsv", simulated, scenario, seed)
@@ -279,20 +282,3 @@ def _description(kind: str) -> _TABLE_ENTRY:
         "Authors": ["the emgtwitch developers"],
         "GeneratedBy": [{"Name": MADE_BY}],
     }
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write(text)
-
-
-def _write_json(path: Path, content: _TABLE_ENTRY) -> None:
-    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def _write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows([columns, *rows])
