@@ -48,11 +48,12 @@ class Gated(StreamingDetector):
         self._threshold = self._decider.score_limit = height
         self.heights: list[np.ndarray] = []
 
-    def _scores(self, seen: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    def _scores(self, seen: np.ndarray, pieces: np.ndarray) -> np.ndarray:
         values = self._statistic(seen / self._noise_sd()[:, None])
-        values[np.isnan(self._whitened_s)] = 0.0  # warming up
-        at = np.arange(len(self._bank.shapes) - 1, seen.shape[1], self.grid.hop) - self._bank.after
-        return np.asarray(np.maximum(values[:, at], values[:, at + self.grid.hop - 1]))
+        values[np.isnan(self._matcher.whitened_s)] = 0.0  # warming up
+        bank, hop = self._matcher.bank, self.grid.hop
+        at = np.arange(len(bank.shapes) - 1, seen.shape[1], hop) - bank.after
+        return np.asarray(np.maximum(values[:, at], values[:, at + hop - 1]))
 
     def _find(self, start_s: float) -> None:
         if self._threshold == LOW:

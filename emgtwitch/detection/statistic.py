@@ -95,23 +95,50 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     return (pairs @ whitening).transpose(0, 2, 1, 3).reshape(n_channels, n_window, -1)
 
 
-def statistic(windows: np.ndarray, whitened: np.ndarray) -> np.ndarray:
-    """Return the greatest energy in the subspace of any potential of the bank.
+def spread_bank(whitened: np.ndarray, n_positions: int, hop: int) -> np.ndarray:
+    """Return the bank written out at several positions of a piece of signal.
 
     Parameters
     ----------
-    windows
-        ``(n_channels, n_positions, n_window)`` pieces of the signal.
     whitened
         As `whitened_bank` returns it.
+    n_positions, hop
+        How many positions, and from one to the next.
 
     Returns
     -------
     ndarray
-        ``(n_channels, n_positions)``; for one potential, noise gives chi-square with two degrees of
-        freedom.
+        ``(n_channels, n_window + (n_positions - 1) * hop, n_shapes * n_positions)`` float32, the
+        positions of one shape side by side.
     """
-    energy = np.square(windows @ whitened)
-    return np.maximum.reduce(
-        [energy[..., i] + energy[..., i + 1] for i in range(0, energy.shape[-1], len(ORDERS))]
-    )
+    n_channels, n_window, n_shapes = whitened.shape
+    n_piece = n_window + (n_positions - 1) * hop
+    spread = np.zeros((n_channels, n_piece, n_shapes, n_positions), dtype=np.float32)
+    for position in range(n_positions):
+        spread[:, position * hop : position * hop + n_window, :, position] = whitened
+    return spread.reshape(n_channels, n_piece, -1)
+
+
+def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int = 1) -> np.ndarray:
+    """Return the greatest energy in the subspace of any potential of the bank.
+
+    Parameters
+    ----------
+    pieces
+        ``(n_channels, n_pieces, n_piece)`` of the signal.
+    bank
+        As `whitened_bank` or, for several positions in a piece, `spread_bank` returns it.
+    n_positions
+        In each piece.
+
+    Returns
+    -------
+    ndarray
+        ``(n_channels, n_pieces * n_positions)``; for one potential, noise gives chi-square with two
+        degrees of freedom.
+    """
+    energy = np.square(pieces @ bank)
+    energy = energy.reshape(*pieces.shape[:2], -1, len(ORDERS), n_positions)
+    of_potential = energy[..., 0, :] + energy[..., 1, :]
+    greatest = np.maximum.reduce([of_potential[:, :, i] for i in range(of_potential.shape[2])])
+    return greatest.reshape(len(pieces), -1)

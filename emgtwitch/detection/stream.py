@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import sosfilt
 
 from emgtwitch.channels import side_of
 from emgtwitch.detection import gates
@@ -14,28 +13,21 @@ from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.codes import VALID, WARM_UP
 from emgtwitch.detection.decision import Decider
 from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
-from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
-from emgtwitch.detection.noise import NoiseFloor
+from emgtwitch.detection.grid import DECISION_TILES, make_grid
+from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.settings import Settings
-from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
 from emgtwitch.detection.validity import Validity
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
 
 LOWEST_SFREQ = 200.0
 SETTLE_S = 0.5  # for filters and mains, before the noise is looked at
-WARM_UP_S = 0.7  # of quiet signal, before anything is detected
-# The noise is known only from what was seen of it; scores are lowered by this over the seconds.
-DOUBT_S = 0.1
 IMPOSSIBLE_UV = 1e9  # a kilovolt: no sample, whatever the unit was taken for
-LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
 # A score so many times a candidate's own, in another channel, may come from the muscle that the
 # candidate is the crosstalk of.
 LARGER = 8.0
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side
-WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
-WHITEN_TILES = 8  # after which it is seen whether that is so
-WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
+WHITEN_TILES = 8  # after which it is seen whether a channel is to be whitened anew
 
 
 class StreamingDetector:
@@ -96,20 +88,13 @@ class StreamingDetector:
         n_channels = len(self.ch_names)
         self._gaps = GapBridge(n_channels)
         self._front = FrontEnd(n_channels, self.sfreq, mains)
-        self._bank = make_bank(self._front.sos, self.sfreq, grid.step)
-        n_window = len(self._bank.shapes)
-        response = sosfilt(self._front.sos, np.eye(1, 4096)[0])
-        products = np.correlate(response, response, mode="full")
-        self._filter_products = products[4095 :: grid.step][:n_window]
         lsb = np.asarray(np.nan if lsb_uv is None else lsb_uv, dtype=float)
         if lsb.shape not in ((), (n_channels,)) or not np.all(np.isnan(lsb) | (lsb > 0)):
             raise InputError(f"lsb_uv must be above 0 µV, one or one per channel, not {lsb_uv}")
         lsb = np.broadcast_to(lsb, n_channels).copy()
         self._validity = Validity(n_channels, grid, lsb)
-        self._noise = NoiseFloor(self._converter_noise(), grid.seen_sfreq, grid.n_block)
-        self._whitened = np.zeros((n_channels, *self._bank.shapes.shape))
-        self._whitened_level = np.full(n_channels, np.nan)
-        self._whitened_s = np.full(n_channels, np.nan)
+        self._matcher = Matcher(self._front.sos, grid, self._validity.lsb_uv)
+        self._noise = self._matcher.noise
         self._settled_s = np.full(n_channels, SETTLE_S)
         self._threshold = threshold(self.settings.wanted_false_alarms, grid.seen_sfreq)
         self._reach = max(1, round(DEAD_TIME_S * grid.seen_sfreq / grid.hop))
@@ -124,7 +109,6 @@ class StreamingDetector:
         self._tile = 0
         n_kept = 3 + -(-2 * self._ruler.reach // grid.n_tile)
         self._clean = deque([np.zeros((n_channels, grid.n_tile))] * n_kept, maxlen=n_kept)
-        self._seen = np.zeros((n_channels, n_window - 1))
         self._score = np.zeros((n_channels, 2 * self._reach))
         self._unmeasured: list[Candidate] = []
         self._announced = np.full(n_channels, -np.inf)
@@ -192,24 +176,24 @@ class StreamingDetector:
         clean, filtered, glitches = self._front.process(bridged, self._noise_sd())
         rows = [self._glitch_row(glitch, start_s) for glitch in glitches]
         self._clean.append(clean)
-        seen = np.concatenate([self._seen, filtered[:, :: grid.step]], axis=1)
-        self._seen = seen[:, grid.n_block * TILE_BLOCKS :]
-        windows = self._windows(seen)
-        powers, high_powers = self._powers(seen)
+        seen = self._matcher.seen(filtered)
+        pieces = self._matcher.pieces(seen)
+        powers, high_powers = self._matcher.powers(seen)
         settled = start_s >= self._settled_s
         quiet = self._noise.update_level(powers, high_powers, (codes == VALID) & settled[:, None])
-        self._update_shape(quiet, powers, high_powers, windows)
-        score = self._scores(seen, windows)
+        self._matcher.update_shape(quiet, powers, high_powers, pieces)
+        score = self._scores(seen, pieces)
         self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
-        codes[np.isnan(self._whitened_s)[:, None] & (codes == VALID)] = WARM_UP
+        codes[np.isnan(self._matcher.whitened_s)[:, None] & (codes == VALID)] = WARM_UP
         self._find(start_s)
         self._tile += 1
         started = self._front.mains.started & ~self._noise.restless
         if started.any():  # until now the noise was taken for greater than it is
             self._noise.forget(started)
-            self._whitened_s[started] = np.nan
+            self._matcher.whitened_s[started] = np.nan
             self._settled_s[started] = start_s + tile_s + SETTLE_S
-        self._whiten(np.isnan(self._whitened_s) | (self._tile % WHITEN_TILES == 0))
+        among = np.isnan(self._matcher.whitened_s) | (self._tile % WHITEN_TILES == 0)
+        self._matcher.whiten(among, self._validity.lsb_uv)
         relative = (
             powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
         )
@@ -232,64 +216,18 @@ class StreamingDetector:
     def _noise_sd(self) -> np.ndarray:
         return np.sqrt(np.where(np.isfinite(self._noise.level), self._noise.level, np.inf))
 
-    def _scores(self, seen: np.ndarray, windows: np.ndarray) -> np.ndarray:
-        """Return the statistic against the present noise, for each window of the seen signal.
+    def _scores(self, seen: np.ndarray, pieces: np.ndarray) -> np.ndarray:
+        """Return the statistic against the present noise, at each position of the seen signal.
 
         Overridden to put another statistic behind the same front end, noise floor and gates.
         """
-        return np.asarray(statistic(windows, self._whitened) * self._to_level()[:, None])
-
-    def _to_level(self) -> np.ndarray:
-        """Return what turns scores at the level of the whitening into those at the present one."""
-        ratio = self._whitened_level / self._noise.level / (1 + DOUBT_S / self._whitened_s)
-        return np.where(np.isfinite(ratio), ratio, 0.0)
-
-    def _windows(self, seen: np.ndarray) -> np.ndarray:
-        n_window = len(self._bank.shapes)
-        windows = np.lib.stride_tricks.sliding_window_view(seen, n_window, axis=1)
-        return np.ascontiguousarray(windows[:, self.grid.hop - 1 :: self.grid.hop])
-
-    def _powers(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean squares per block of the newest tile and of its second difference."""
-        new = seen[:, len(self._bank.shapes) - 3 :]
-        bend = new[:, 2:] - 2 * new[:, 1:-1] + new[:, :-2]
-        shape = (len(seen), TILE_BLOCKS, self.grid.n_block)
-        newest = new[:, 2:].reshape(shape)
-        return np.square(newest).mean(axis=2), np.square(bend).reshape(shape).mean(axis=2)
-
-    def _update_shape(
-        self, quiet: np.ndarray, powers: np.ndarray, high_powers: np.ndarray, windows: np.ndarray
-    ) -> None:
-        per_block = self.grid.n_block // self.grid.hop
-        newest = windows[:, :, -1] * np.repeat(quiet, per_block, axis=1)
-        count = np.maximum(quiet.sum(axis=1) * per_block, 1)
-        products = (newest[:, None, :] @ windows)[:, 0, ::-1] / count[:, None]
-        self._noise.update_shape(quiet, powers, high_powers, products)
-
-    def _whiten(self, among: np.ndarray) -> None:
-        """Match the bank to the noise of those channels of which enough more has been seen."""
-        if not among.any():
-            return
-        seen_s = self._noise.seen_s
-        due = seen_s >= np.fmin(WHITEN_MORE * self._whitened_s, self._whitened_s + WHITEN_S)
-        due |= np.isnan(self._whitened_s) & (seen_s >= WARM_UP_S)
-        due &= among
-        if due.any():
-            self._noise.set_least(self._converter_noise())
-            self._whitened[due] = whitened_bank(self._bank, self._noise.autocovariance()[due])
-            self._whitened_level[due] = self._noise.level[due]
-            self._whitened_s[due] = seen_s[due]
-
-    def _converter_noise(self) -> np.ndarray:
-        """Return the autocovariance of rounding noise, LSB²/12 before the filter."""
-        variance = np.maximum(self._validity.lsb_uv**2 / 12, LEAST_NOISE_UV2)
-        return variance[:, None] * self._filter_products
+        return self._matcher.scores(pieces)
 
     def _time_of(self, position: np.ndarray, start_s: float) -> np.ndarray:
         """Return the time of places in the kept scores, the newest tile starting at `start_s`."""
         n_old = 2 * self._reach
         last_sample = (position - n_old + 1) * self.grid.hop - 1
-        return start_s + (last_sample - self._bank.after) * self.grid.step / self.sfreq
+        return start_s + (last_sample - self._matcher.bank.after) * self.grid.step / self.sfreq
 
     def _find(self, start_s: float) -> None:
         channels, positions = maxima(self._score, self._threshold, self._reach)
@@ -356,8 +294,8 @@ class StreamingDetector:
         clean, filtered, _ = self._front.process(
             self._bridged[:, : n + ahead], self._noise_sd(), keep=False
         )
-        seen = np.concatenate([self._seen, filtered[:, :: self.grid.step]], axis=1)
-        score = self._scores(seen, self._windows(seen))
+        seen = self._matcher.seen(filtered, keep=False)
+        score = self._scores(seen, self._matcher.pieces(seen))[:, : n // hop]
         score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
         reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
         channels, positions = maxima(score, self._threshold, reach)

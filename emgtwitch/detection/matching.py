@@ -1,0 +1,137 @@
+"""The statistic of a stream: the bank is kept matched to the noise, and slid along the signal.
+
+The signal is cut into one piece per block, which begins a window before the block; all positions
+of a block are then one product, of its piece with the bank written out at each of them. Single
+precision is enough: it moves a score by less than a millionth.
+"""
+
+import numpy as np
+from scipy.signal import sosfilt
+
+from emgtwitch.detection.grid import Grid
+from emgtwitch.detection.noise import NoiseFloor
+from emgtwitch.detection.statistic import make_bank, spread_bank, statistic, whitened_bank
+
+WARM_UP_S = 0.7  # of quiet signal, before anything is detected
+# The noise is known only from what was seen of it; scores are lowered by this over the seconds.
+DOUBT_S = 0.1
+LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
+WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
+WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
+
+
+class Matcher:
+    """Knows the noise of each channel, and scores the signal against it.
+
+    Parameters
+    ----------
+    sos
+        The band-pass that the signal has passed.
+    grid
+        Tiles and blocks.
+    lsb_uv
+        ``(n_channels,)`` step of the converter, µV; 0 where unknown.
+    """
+
+    def __init__(self, sos: np.ndarray, grid: Grid, lsb_uv: np.ndarray) -> None:
+        self._grid = grid
+        self._n_positions = grid.n_block // grid.hop
+        self.bank = make_bank(sos, grid.sfreq, grid.step)
+        self._n_window = len(self.bank.shapes)
+        response = sosfilt(sos, np.eye(1, 4096)[0])
+        products = np.correlate(response, response, mode="full")
+        self._filter_products = products[4095 :: grid.step][: self._n_window]
+        self.noise = NoiseFloor(self._converter_noise(lsb_uv), grid.seen_sfreq, grid.n_block)
+        n_channels = len(lsb_uv)
+        whitened = np.zeros((n_channels, *self.bank.shapes.shape), dtype=np.float32)
+        self._bank_at = spread_bank(whitened, self._n_positions, grid.hop)
+        self._level = np.full(n_channels, np.nan)  # when the bank was whitened
+        self.whitened_s = np.full(n_channels, np.nan)
+        """``(n_channels,)`` seconds of quiet signal that the bank is matched to; NaN: none yet."""
+        self._past = np.zeros((n_channels, self._n_window - 1), dtype=np.float32)
+
+    def seen(self, filtered: np.ndarray, *, keep: bool = True) -> np.ndarray:
+        """Return what is seen of a filtered tile, after a window less one sample of what was.
+
+        Parameters
+        ----------
+        filtered
+            ``(n_channels, n)`` µV.
+        keep
+            False for a look at an unfinished tile, which leaves the state as it was.
+
+        Returns
+        -------
+        ndarray
+            ``(n_channels, n_window - 1 + n_seen)`` float32, with zeros up to the end of a block.
+        """
+        new = filtered[:, :: self._grid.step]
+        n_past, n_block = self._n_window - 1, self._grid.n_block
+        n_blocks = -(-new.shape[1] // n_block)
+        seen = np.zeros((len(new), n_past + n_blocks * n_block), dtype=np.float32)
+        seen[:, :n_past] = self._past
+        seen[:, n_past : n_past + new.shape[1]] = new
+        if keep:
+            self._past = seen[:, -n_past:].copy()
+        return seen
+
+    def powers(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean squares per block of a seen tile and of its second difference."""
+        new = seen[:, self._n_window - 3 :]
+        bend = new[:, 2:] + new[:, :-2]
+        bend -= 2 * new[:, 1:-1]
+        blocks = (len(seen), -1, self._grid.n_block)
+        return _mean_square(new[:, 2:].reshape(blocks)), _mean_square(bend.reshape(blocks))
+
+    def pieces(self, seen: np.ndarray) -> np.ndarray:
+        """Return ``(n_channels, n_blocks, n_piece)``: each block with what its windows need."""
+        hop, n_block = self._grid.hop, self._grid.n_block
+        n_piece = self._n_window + n_block - hop
+        pieces = np.lib.stride_tricks.sliding_window_view(seen[:, hop - 1 :], n_piece, axis=1)
+        return np.ascontiguousarray(pieces[:, ::n_block])
+
+    def update_shape(
+        self, quiet: np.ndarray, powers: np.ndarray, high_powers: np.ndarray, pieces: np.ndarray
+    ) -> None:
+        """Let the noise learn its autocovariance from the quiet blocks of a tile."""
+        newest = pieces[:, :, self._n_window - 1 :: self._grid.hop] * quiet[:, :, None]
+        products = newest.transpose(0, 2, 1) @ pieces
+        channel, position, sample = products.strides
+        lagged = np.lib.stride_tricks.as_strided(  # each position with the window it ends
+            products,
+            (*products.shape[:2], self._n_window),
+            (channel, position + self._grid.hop * sample, sample),
+        ).sum(axis=1)[:, ::-1]
+        count = np.maximum(quiet.sum(axis=1) * self._n_positions, 1)
+        self.noise.update_shape(quiet, powers, high_powers, lagged / count[:, None])
+
+    def scores(self, pieces: np.ndarray) -> np.ndarray:
+        """Return ``(n_channels, n_positions)``: the statistic against the present noise."""
+        ratio = self._level / self.noise.level / (1 + DOUBT_S / self.whitened_s)
+        to_level = np.where(np.isfinite(ratio), ratio, 0.0)
+        return statistic(pieces, self._bank_at, self._n_positions) * to_level[:, None]
+
+    def whiten(self, among: np.ndarray, lsb_uv: np.ndarray) -> None:
+        """Match the bank to the noise of those channels of which enough more has been seen."""
+        if not among.any():
+            return
+        seen_s = self.noise.seen_s
+        due = seen_s >= np.fmin(WHITEN_MORE * self.whitened_s, self.whitened_s + WHITEN_S)
+        due |= np.isnan(self.whitened_s) & (seen_s >= WARM_UP_S)
+        due &= among
+        if due.any():
+            self.noise.set_least(self._converter_noise(lsb_uv))
+            whitened = whitened_bank(self.bank, self.noise.autocovariance()[due])
+            self._bank_at[due] = spread_bank(whitened, self._n_positions, self._grid.hop)
+            self._level[due] = self.noise.level[due]
+            self.whitened_s[due] = seen_s[due]
+
+    def _converter_noise(self, lsb_uv: np.ndarray) -> np.ndarray:
+        """Return the autocovariance of rounding noise, LSB²/12 before the filter."""
+        variance = np.maximum(lsb_uv**2 / 12, LEAST_NOISE_UV2)
+        return variance[:, None] * self._filter_products
+
+
+def _mean_square(blocks: np.ndarray) -> np.ndarray:
+    """Return the mean squares along the last axis."""
+    return np.einsum("cbn,cbn->cb", blocks, blocks).astype(float) / blocks.shape[2]
