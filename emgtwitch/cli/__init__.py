@@ -16,6 +16,7 @@ COMMANDS = {
     "detect": "find the twitches of recordings and write an event table for each",
     "evaluate": "judge an event table against the truth",
     "mark": "set a mark in the recording that is running",
+    "recover": "make interrupted recordings whole, and say what was lost",
     "simulate": "make recordings or a whole study with known truth",
 }
 EPILOG = """\
