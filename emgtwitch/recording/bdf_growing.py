@@ -32,23 +32,30 @@ def create_file(path: Path, first: bytes) -> tuple[FileIO, FileIO]:
     InputError
         It exists, or cannot be written; then nothing is left of it.
     """
+    partial = path.with_name(f".{path.name}.part")
     try:
-        file = path.open("xb", buffering=0)
-    except FileExistsError as error:
-        raise InputError(f"{path}: is there already; no recording is overwritten") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    try:
-        checksums = checksum_path(path).open("wb", buffering=0)
-        try_lock(checksums)
-        write_all(file, first)
-        sync(file)
+        _refuse_existing(path)
+        checksums = checksum_path(path).open("ab", buffering=0)
+        if not try_lock(checksums):
+            raise InputError(f"{path}: is being recorded by another program")
+        _refuse_existing(path)  # since the lock was taken
+        checksums.truncate(0)
+        with partial.open("wb", buffering=0) as file:
+            write_all(file, first)
+            sync(file)
+        partial.replace(path)  # so that no file without a header is ever there
         sync_folder(path.parent)
+        file = path.open("rb+", buffering=0)
     except OSError as error:
-        file.close()
-        path.unlink()
+        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    file.seek(len(first))
     return file, checksums
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise InputError(f"{path}: is there already; no recording is overwritten")
 
 
 def checksum_path(path: Path) -> Path:

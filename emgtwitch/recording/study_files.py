@@ -79,6 +79,13 @@ def add_rows(path: Path, rows: Iterable[Mapping[str, object]], key: tuple[str, .
     write_table(path, columns, ([row.get(name, "") for name in columns] for row in there))
 
 
+def remove_row(path: Path, name: str, cell: str) -> None:
+    """Remove the rows of a table that have this cell."""
+    columns, rows = _read(path)
+    kept = [row for row in rows if row.get(name) != cell]
+    write_table(path, columns, ([row[name] for name in columns] for row in kept))
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object, an empty one if there is no such file.
 

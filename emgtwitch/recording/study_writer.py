@@ -27,6 +27,7 @@ from emgtwitch.recording.study_files import (
     locked,
     read_json,
     read_table,
+    remove_row,
     write_json,
     write_table,
     write_text,
@@ -138,6 +139,15 @@ def dataset_of(recording: Path) -> Path | None:
     return above[_DEPTH] if inside and (above[_DEPTH] / DESCRIPTION).exists() else None
 
 
+def is_unfinished(recording: Path) -> bool:
+    """Return whether a recording of `start_recording` waits for `finish_recording`."""
+    if dataset_of(recording) is None:
+        return False
+    about = read_json(recording.with_suffix(".json"))
+    ours = str(about.get("SoftwareVersions", "")).startswith("emgtwitch")
+    return ours and "RecordingDuration" not in about
+
+
 def finish_recording(
     recording: str | os.PathLike[str],
     recorded: Recorded | None = None,
@@ -173,13 +183,11 @@ def finish_recording(
 def _finish(path: Path, recorded: Recorded | None, about: Mapping[str, Any]) -> None:
     layout = read_layout(path)
     texts = read_texts(path)
+    scans, sidecar, _, events, about_events = _beside(path)
     add_rows(
-        _beside(path, "events.tsv"),
-        [_event(*text) for text in texts],
-        ("onset", "duration", "trial_type", "value"),
+        events, [_event(*text) for text in texts], ("onset", "duration", "trial_type", "value")
     )
-    describe_columns(_beside(path, "events.json"), _EVENTS_ABOUT)
-    sidecar = path.with_suffix(".json")
+    describe_columns(about_events, _EVENTS_ABOUT)
     ours: dict[str, Any] = {}
     lost_s = _lost_s(texts, layout.n_records)
     if recorded is not None:
@@ -196,7 +204,7 @@ def _finish(path: Path, recorded: Recorded | None, about: Mapping[str, Any]) -> 
         "minutes": f"{layout.n_records / 60:.2f}",
         "lost_s": f"{lost_s:.3f}",
     }
-    add_rows(_scans(path), [row], ("filename",))
+    add_rows(scans, [row], ("filename",))
 
 
 def _start(
@@ -208,31 +216,10 @@ def _start(
     about: Mapping[str, Any],
 ) -> BdfRecorder:
     subject, session = f"sub-{profile.subject}", f"ses-{start:%Y%m%d}"
-    folder = root / subject / session / "emg"
-    path = _free_name(folder, f"{subject}_{session}_task-{profile.task}")
-    sidecar, events = path.with_suffix(".json"), _beside(path, "events.tsv")
-    channels, about_events = _beside(path, "channels.tsv"), _beside(path, "events.json")
+    path = _free_name(root / subject / session / "emg", f"{subject}_{session}_task-{profile.task}")
     units = [
         physical_limit(value)[0] for value in np.broadcast_to(uv_per_count, len(profile.channels))
     ]
-    try:
-        write_json(sidecar, _merged(_about(profile, sfreq), about))
-        _write_channels(channels, profile, units)
-        write_table(events, _EVENTS_ABOUT, [])
-        write_json(about_events, _EVENTS_ABOUT)
-        recorder = BdfRecorder(
-            path,
-            sfreq=sfreq,
-            ch_names=[channel.name for channel in profile.channels],
-            uv_per_count=uv_per_count,
-            start=start,
-            subject=subject,
-            about="emgtwitch",
-        )
-    except BaseException:
-        for file in (sidecar, channels, events, about_events):
-            file.unlink(missing_ok=True)
-        raise
     acq_time = start.replace(tzinfo=None).isoformat(timespec="milliseconds")
     add_rows(root / "participants.tsv", [{"participant_id": subject}], ("participant_id",))
     describe_columns(root / "participants.json", _PARTICIPANTS_ABOUT)
@@ -246,9 +233,29 @@ def _start(
         "minutes": "",
         "lost_s": "",
     }
-    add_rows(_scans(path), [row], ("filename",))
-    describe_columns(_scans(path).with_suffix(".json"), _SCANS_ABOUT)
-    return recorder
+    scans, sidecar, channels, events, about_events = _beside(path)
+    try:
+        add_rows(scans, [row], ("filename",))
+        describe_columns(scans.with_suffix(".json"), _SCANS_ABOUT)
+        write_json(sidecar, _merged(_about(profile, sfreq), about))
+        _write_channels(channels, profile, units)
+        write_table(events, _EVENTS_ABOUT, [])
+        write_json(about_events, _EVENTS_ABOUT)
+        # Last, so that where there is a recording there is all that belongs to it.
+        return BdfRecorder(
+            path,
+            sfreq=sfreq,
+            ch_names=[channel.name for channel in profile.channels],
+            uv_per_count=uv_per_count,
+            start=start,
+            subject=subject,
+            about="emgtwitch",
+        )
+    except BaseException:
+        for file in (sidecar, channels, events, about_events):
+            file.unlink(missing_ok=True)
+        remove_row(scans, "filename", row["filename"])
+        raise
 
 
 def _make_dataset(root: Path) -> None:
@@ -272,7 +279,7 @@ def _make_dataset(root: Path) -> None:
 
 def _free_name(folder: Path, stem: str) -> Path:
     run = 1
-    while any(folder.glob(f"{stem}_emg.*")):
+    while any((folder / f"{stem}_emg{ending}").exists() for ending in (".bdf", ".edf")):
         run += 1
         stem = f"{stem.partition('_run-')[0]}_run-{run}"
     return folder / f"{stem}_emg.bdf"
@@ -377,10 +384,11 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new} | ({"emgtwitch": ours} if ours else {})
 
 
-def _beside(recording: Path, suffix: str) -> Path:
-    return recording.with_name(recording.name.removesuffix("emg.bdf") + suffix)
-
-
-def _scans(recording: Path) -> Path:
+def _beside(recording: Path) -> tuple[Path, Path, Path, Path, Path]:
+    """Return the paths of scans.tsv, emg.json, channels.tsv, events.tsv and events.json."""
     own = entities(recording)
-    return recording.parents[1] / f"sub-{own['sub']}_ses-{own['ses']}_scans.tsv"
+    scans = recording.parents[1] / f"sub-{own['sub']}_ses-{own['ses']}_scans.tsv"
+    stem = recording.name.removesuffix("emg.bdf")
+    names = ("emg.json", "channels.tsv", "events.tsv", "events.json")
+    sidecar, channels, events, about_events = (recording.with_name(stem + name) for name in names)
+    return scans, sidecar, channels, events, about_events
