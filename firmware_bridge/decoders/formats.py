@@ -3,11 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from firmware_bridge.decoders import Decoder, bitalino, byb, chords, cyton, openeeg
+import numpy as np
+
+from firmware_bridge import frames
+from firmware_bridge.decoders import Decoder, bitalino, byb, chords, cyton, openeeg, text
+from firmware_bridge.decoders.emgt import EmgtDecoder
+
+# Default rate of the firmware; START asks for any other, and its answer says it exactly.
+EMGT_SFREQ_HZ = 2000.0
+# Longest DATA packet that the firmware makes on its own, and how much of it are not samples.
+_EMGT_PACKET, _EMGT_OVERHEAD = 96, 13
 
 
 def _no_command(n_channels: int) -> bytes:
     return b""
+
+
+def _encode_emgt(counts: np.ndarray, first: int = 0, session: int = 1) -> bytes:
+    """Return the DATA packets of scans, as full as the firmware makes them on its own."""
+    n_channels, n_scans = np.shape(counts)
+    n = max((_EMGT_PACKET - _EMGT_OVERHEAD) // (2 * n_channels), 1)
+    return b"".join(
+        frames.encode(frames.Data.of(session, first + at, counts[:, at : at + n]))
+        for at in range(0, n_scans, n)
+    )
 
 
 @dataclass(frozen=True)
@@ -44,7 +63,8 @@ class Format:
         See `make_decoder`.
     sequence_modulus
         Its counter counts scans modulo this, and losses of this many or more go unseen unless
-        their remains arrive: the host clock must tell. None where there is no counter.
+        their remains arrive: the host clock must tell. None where there is no counter; there only
+        remains of damaged scans show losses.
     """
 
     name: str
@@ -72,6 +92,32 @@ class Format:
 
 
 _ALL = (
+    Format(
+        name="emgt",
+        title="EMGT/1, the firmware of this project",
+        baud=frames.BAUD,
+        other_bauds=(frames.FALLBACK_BAUD,),
+        n_channels=2,
+        bits=10,
+        real_sfreq_hz=lambda _: EMGT_SFREQ_HZ,
+        nominal_sfreq_hz=lambda _: EMGT_SFREQ_HZ,
+        encode=_encode_emgt,
+        make_decoder=EmgtDecoder,
+        variable_bits=True,
+        sequence_modulus=2**32,
+    ),
+    Format(
+        name="text",
+        title="Lines of numbers (Arduino Serial Plotter)",
+        baud=text.BAUD,
+        other_bauds=text.OTHER_BAUDS,
+        n_channels=text.N_CHANNELS,
+        bits=None,
+        real_sfreq_hz=lambda _: None,
+        nominal_sfreq_hz=lambda _: None,
+        encode=text.encode,
+        make_decoder=text.TextDecoder,
+    ),
     Format(
         name="byb",
         title="Backyard Brains SpikerShield and SpikerBox",
