@@ -43,9 +43,12 @@ RHYTHMS = (
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
 # What another channel shares with a candidate is at least so many times its noise, and what it does
-# not share has at most so many times that energy; for a candidate, and for a smooth one.
-COMMON, SMOOTH_COMMON = (3.0, 0.5), (1.8, 2.0)
-COMMON_LAG = 0.85  # of the best fit at any lag, that without a lag has
+# not share has at most so many times that energy.
+SHARED_SD, MOST_REST = 3.5, 1.0
+COMMON_LAG = 0.75  # of the best fit at any lag, that without a lag has
+# The heart and the mains are far from both legs, so that neither shows them much smaller than the
+# other; a twitch that the other's noise happens to resemble is.
+COMMON_SHARE = 0.33
 
 
 def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> str:
@@ -122,14 +125,11 @@ def shared_reason(
     together = shared[:, middle] >= COMMON_LAG * shared.max(axis=1)
     shared = shared[:, middle] / size
     rest = np.square(waves[:, middle : middle + n]).sum(axis=1) - shared**2
-    # The heart's wave is smoother than nearly all of muscle: there, less evidence will do.
-    smooth = candidate.jump_share < SMOOTH_JUMP
-    least_sd, most_rest = SMOOTH_COMMON if smooth else COMMON
-    seen = (together | smooth) & (shared > least_sd * noise_sd)
-    seen &= rest < 1.5 * n * noise_sd**2 + most_rest * shared**2
+    seen = together & (shared > SHARED_SD * noise_sd)
+    seen &= rest < 1.5 * n * noise_sd**2 + MOST_REST * shared**2
     if (seen & (size < CROSSTALK * shared)).any():
         return "crosstalk"
-    common = seen & other_leg & (shared > CROSSTALK * size)
+    common = seen & other_leg & (shared > COMMON_SHARE * size)
     if common.any() and common.sum() >= n_other_leg / 2:
         return "common-mode"
     return ""
