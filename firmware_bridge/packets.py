@@ -44,15 +44,15 @@ def cobs_decode(packet: bytes) -> bytes:
     """
     if len(packet) > LONGEST_PACKET:
         raise FrameError("too long")
+    if not packet or 0 in packet:
+        raise FrameError("bad COBS")
     data = bytearray(packet)
     place = 0
     while place < len(data):
         run = data[place]
-        if run == 0:
-            break
         data[place] = 0
         place += run
-    if place != len(data) or not data:
+    if place != len(data):
         raise FrameError("bad COBS")
     return bytes(data[1:])
 
