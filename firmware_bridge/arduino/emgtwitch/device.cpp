@@ -41,6 +41,7 @@ bool text_wanted = kPlotter;
 uint32_t silence_s = 0;  // 0: stream for ever
 uint32_t heard_ms = 0;
 uint32_t tick_ms = 0;
+uint32_t loop_ms = 0;
 uint32_t lost_told = 0;
 bool losing = false;
 
@@ -48,10 +49,12 @@ bool losing = false;
 void send() {
   packet.finish();
   uint32_t begun_ms = millis();
-  while (board::link_room() < packet.size()) {
+  while (board::link_room() <= packet.size()) {
     if (millis() - begun_ms > kGiveUpMs) return;
     board::idle();
   }
+  const uint8_t end = 0;
+  if (stream.text) board::link_write(&end, 1);  // lines of text do not end as packets do
   board::link_write(packet.bytes(), packet.size());
 }
 
@@ -96,12 +99,12 @@ void send_data(uint8_t n) {
 // Sends the scans that fill frames; with `rest`, all of them.
 void send_frames(bool rest) {
   while (uint8_t n_waiting = scans.waiting()) {
-    stream.next += (uint16_t)(scans.number() - (uint16_t)stream.next);  // over those that are lost
     uint8_t n = scans.run(stream.per_frame);
     bool gap_follows = n < n_waiting;
     if (n < stream.per_frame && !gap_follows && !rest) return;
     uint16_t size = kDataHead + kPacketExtra + 2 * n * stream.n_channels;
-    if (!rest && board::link_room() < size) return;
+    if (!rest && board::link_room() <= size) return;
+    stream.next += (uint16_t)(scans.number() - (uint16_t)stream.next);  // over those that are lost
     send_data(n);
   }
 }
@@ -320,6 +323,8 @@ void device_begin() {
   Rate exact;
   const uint8_t mask = (1 << kChannels) - 1;
   if (!kPlotter) {
+    const uint8_t end = 0;  // of a packet that a restart cut off
+    board::link_write(&end, 1);
     begin_info();
   } else if (start_stream(0, kPlotterRateHz, mask, 0, &exact)) {
     board::sampling_start(mask);
@@ -336,11 +341,15 @@ void device_run() {
     }
   }
   if (info_part < info_n) send_info_part();
-  watch_button();
-  if (millis() - tick_ms >= 1000) {
+  uint32_t now_ms = millis();
+  if (now_ms != loop_ms) {
+    loop_ms = now_ms;
+    watch_button();
+    show();
+  }
+  if (now_ms - tick_ms >= 1000) {
     tick_ms += 1000;
     tick();
   }
-  show();
   board::idle();
 }

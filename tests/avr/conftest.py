@@ -1,0 +1,175 @@
+"""The firmware, compiled, in the emulator simavr, stepped by the clock of the board."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware_bridge import frames
+
+HERE = Path(__file__).parent
+ARDUINO = HERE.parents[1] / "firmware_bridge" / "arduino"
+CLOCK_HZ = 16_000_000
+BOOT_S = 0.2  # until all INFO is sent
+RUNNING, SLEEPING = 2, 3  # states that simavr tells
+NEEDED = (
+    "/usr/bin/avr-gcc",
+    "/usr/lib/avr/include/avr/io.h",
+    "/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h",
+    "/usr/include/simavr/sim_avr.h",
+    "/usr/include/libelf.h",
+)
+REQUIRED = os.environ.get("EMGTWITCH_REQUIRE_EMULATOR") == "1"
+
+
+def missing(what: str) -> None:
+    """Skip a test, except where everything has to be there."""
+    (pytest.fail if REQUIRED else pytest.skip)(f"{what} is missing; .ci/run installs it")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """Build the firmware by its documented command; the folder has emgtwitch.elf and .hex."""
+    for path in NEEDED[:3]:
+        if not Path(path).exists():
+            missing(path)
+    folder = tmp_path_factory.mktemp("firmware")
+    command = [ARDUINO / "build.sh", folder]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory) -> ctypes.CDLL:
+    """Build the emulator with our shim around it."""
+    for path in NEEDED[3:]:
+        if not Path(path).exists():
+            missing(path)
+    if shutil.which("gcc") is None:
+        missing("gcc")
+    path = tmp_path_factory.mktemp("simavr") / "libshim.so"
+    command = ["gcc", "-O2", "-shared", "-fPIC", HERE / "shim.c", "-lsimavr", "-lelf", "-o", path]
+    subprocess.run(command, check=True, timeout=120)
+    shim = ctypes.CDLL(str(path))
+    pointer, number = ctypes.c_void_p, ctypes.c_uint64
+    for name, result, arguments in (
+        ("sim_new", pointer, [ctypes.c_char_p]),
+        ("sim_free", None, [pointer]),
+        ("sim_voltages", None, [pointer, pointer, ctypes.c_uint]),
+        ("sim_run", ctypes.c_int, [pointer, number]),
+        ("sim_read", ctypes.c_uint, [pointer, pointer, pointer, ctypes.c_uint]),
+        ("sim_write", None, [pointer, ctypes.c_char_p, ctypes.c_uint]),
+        ("sim_starts", ctypes.c_uint, [pointer, pointer, pointer]),
+        ("sim_pin", None, [pointer, ctypes.c_char, ctypes.c_int, ctypes.c_int]),
+        ("sim_cycle", number, [pointer]),
+        ("sim_memory", pointer, [pointer]),
+        ("sim_reset", None, [pointer]),
+    ):
+        getattr(shim, name).restype = result
+        getattr(shim, name).argtypes = arguments
+    return shim
+
+
+class Emulator:
+    """An Uno with the firmware, just switched on.
+
+    Attributes
+    ----------
+    sent, cycles
+        All bytes on the wire so far, and the clock of the board when each had left it.
+    told
+        What the board said when it was switched on.
+    reader
+        What made packets of them.
+    """
+
+    def __init__(self, shim: ctypes.CDLL, elf: Path) -> None:
+        self._shim = shim
+        self._board = shim.sim_new(str(elf).encode())
+        self._held: np.ndarray | None = None
+        self.reader = frames.PacketReader()
+        self.sent = b""
+        self.cycles = np.empty(0, np.uint64)
+        self.press(False)
+        self.told = self.run(BOOT_S)
+
+    def close(self) -> None:
+        self._shim.sim_free(self._board)
+
+    def voltages(self, millivolts: np.ndarray) -> np.ndarray:
+        """Give the inputs these voltages, (n_scans, up to 8), one scan after the other.
+
+        Returns the codes that the emulated converter makes of them, (n_channels, n_scans).
+        """
+        held = np.zeros((len(millivolts), 8), np.uint16)
+        held[:, : millivolts.shape[1]] = millivolts
+        self._held = held
+        self._shim.sim_voltages(self._board, held.ctypes.data, len(held))
+        return (millivolts.astype(np.int64) * 1023 // 5000).T
+
+    def run(self, seconds: float) -> list[frames.Message]:
+        """Let time pass for the board and return what it sent in it."""
+        sent = b"".join(self._run(slice_s) for slice_s in _slices(seconds))
+        self.sent += sent
+        return [frames.decode(body) for body in self.reader.feed(sent)]
+
+    def _run(self, seconds: float) -> bytes:
+        state = self._shim.sim_run(self._board, round(seconds * CLOCK_HZ))
+        assert state in {RUNNING, SLEEPING}
+        data, cycles = np.empty(1 << 16, np.uint8), np.empty(1 << 16, np.uint64)
+        n = self._shim.sim_read(self._board, data.ctypes.data, cycles.ctypes.data, len(data))
+        self.cycles = np.append(self.cycles, cycles[:n])
+        return data[:n].tobytes()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the board; it gets them as fast as the link is."""
+        self._shim.sim_write(self._board, data, len(data))
+
+    def send(self, *commands: frames.Command) -> None:
+        """Send commands to the board."""
+        self.write(b"".join(map(frames.encode, commands)))
+
+    def starts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return when conversions started since the last call (clocks), and of which input."""
+        cycles, inputs = np.empty(1 << 16, np.uint64), np.empty(1 << 16, np.uint8)
+        n = self._shim.sim_starts(self._board, cycles.ctypes.data, inputs.ctypes.data)
+        return cycles[:n].astype(np.int64), inputs[:n]
+
+    def press(self, down: bool) -> None:
+        """Press or release the button."""
+        self._shim.sim_pin(self._board, b"D", 2, not down)
+
+    def reset(self) -> None:
+        """Start the board anew, as opening the port of an Uno does."""
+        self._shim.sim_reset(self._board)
+        self.press(False)
+
+    @property
+    def cycle(self) -> int:
+        """Clocks of the board since it was made."""
+        return int(self._shim.sim_cycle(self._board))
+
+    @property
+    def memory(self) -> np.ndarray:
+        """The data space of the board: registers, ports, RAM from 0x100 to 0x8FF."""
+        place = self._shim.sim_memory(self._board)
+        return np.ctypeslib.as_array((ctypes.c_uint8 * 0x900).from_address(place))
+
+
+def _slices(seconds: float) -> list[float]:
+    edges = [*np.arange(0, seconds, 0.5), seconds]  # the shim holds 1.3 s of bytes
+    return [end - start for start, end in pairwise(edges)]
+
+
+@pytest.fixture
+def emulator(built, library) -> Iterator[Emulator]:
+    """An Uno, switched on."""
+    board = Emulator(library, built / "emgtwitch.elf")
+    yield board
+    board.close()
