@@ -341,10 +341,10 @@ void device_run() {
     }
   }
   if (info_part < info_n) send_info_part();
+  watch_button();
   uint32_t now_ms = millis();
   if (now_ms != loop_ms) {
     loop_ms = now_ms;
-    watch_button();
     show();
   }
   if (now_ms - tick_ms >= 1000) {
