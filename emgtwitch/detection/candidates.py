@@ -8,7 +8,6 @@ band-pass: a causal filter turns many artefacts into look-alikes of a motor unit
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
 from scipy.signal import sosfreqz
 
 DEAD_TIME_S = 0.025  # of two maxima closer than this, only the greater is a candidate
@@ -22,6 +21,7 @@ PAUSE_S = 0.004  # and where it stays below for so long, the potential ends
 SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
 LAGS = 4  # by which other channels are shifted to see whether they fit better then
 FINE_HZ = 2000.0  # waveforms are looked at with at least so many values per second
+SLOW_S = 0.02  # slow movement is seen in means over this, before and after the potential
 JUMP_S = 0.001  # a potential does not rise by most of its height within this
 
 
@@ -51,18 +51,17 @@ def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray,
     A maximum is the first of the greatest values within `reach` positions to either side;
     positions nearer than `reach` to the ends are not looked at.
     """
-    inner = score[:, reach:-reach]
-    rows = np.flatnonzero(inner.max(axis=1, initial=0.0) >= threshold)
-    if len(rows) == 0:
-        return rows, rows
-    greatest = maximum_filter1d(score[rows], 2 * reach + 1, axis=1)[:, reach:-reach]
-    found, positions = np.nonzero((inner[rows] >= threshold) & (inner[rows] == greatest))
-    channels = rows[found]
-    first = [
-        not (score[c, p : p + reach] == score[c, p + reach]).any()
-        for c, p in zip(channels, positions, strict=True)
-    ]
-    return channels[first], positions[first] + reach
+    last = score.shape[1] - reach
+    inner = score[:, reach:last]
+    above = inner >= threshold
+    if above.any():
+        above &= inner > score[:, reach - 1 : last - 1]
+        above &= inner >= score[:, reach + 1 : last + 1]
+    channels, starts = np.nonzero(above)
+    around = score[channels[:, None], starts[:, None] + np.arange(2 * reach + 1)]
+    top = around[:, reach, None]
+    greatest = (around[:, :reach] < top).all(axis=1) & (around[:, reach:] <= top).all(axis=1)
+    return channels[greatest], starts[greatest] + reach
 
 
 class Ruler:
@@ -81,6 +80,8 @@ class Ruler:
         ).reshape(-1, 1)
         inside = np.abs(at) <= half * fine
         self._filter = np.where(inside, kernel[np.where(inside, at + half * fine, 0)], 0.0)
+        self._index = np.arange(2 * self._shown + 1, dtype=float)
+        self._means = _slow_means(self.reach, round(SLOW_S * sfreq))
         self._jump = max(1, round(JUMP_S * self._fine_sfreq))
         # Comparisons of shapes need no more than 1 kHz.
         self._shape_at = np.arange(-SHAPE_S, SHAPE_S + 1e-9, max(1e-3, 1 / sfreq))
@@ -105,23 +106,24 @@ class Ruler:
         around = wave[max(peak - far, 0) : peak + far + 1]
         start_s = first_s + self.reach / self._sfreq - self._shown / self._fine_sfreq
         candidate.peak_s = start_s + (peak + _vertex(size, peak)) / self._fine_sfreq
-        candidate.amplitude_uv = float(np.ptp(around))
+        candidate.amplitude_uv = float(around.max() - around.min())
         edge = min(
             max(EDGE_SHARE * size[peak], EDGE_SD * candidate.noise_sd), 0.5 * float(size[peak])
         )
         first, last = _extent(size >= edge, peak, max(1, round(PAUSE_S * self._fine_sfreq)))
         candidate.onset_s = start_s + first / self._fine_sfreq
         candidate.offset_s = start_s + last / self._fine_sfreq
-        candidate.slow_uv = self._slow(clean)
+        slow = clean @ self._means
+        candidate.slow_uv = float(slow.max() - slow.min())
         jump = np.abs(around[self._jump :] - around[: -self._jump]).max()
         candidate.jump_share = float((jump - 2 * candidate.noise_sd) / candidate.amplitude_uv)
         # Potentials with two peaks of one height are aligned by their energy, not by a peak.
-        energy = np.where(size >= edge, size**2, 0.0)
-        energy[: max(peak - far, 0)] = energy[peak + far + 1 :] = 0.0
-        centre = float(energy @ np.arange(len(energy)) / energy.sum())
+        energy = np.square(around) * (np.abs(around) >= edge)
+        at = self._index[max(peak - far, 0) : peak + far + 1]
+        centre = float(energy @ at / energy.sum())
         candidate.centre_s = start_s + centre / self._fine_sfreq
         at = centre + self._shape_at * self._fine_sfreq
-        candidate.shape = np.interp(at, np.arange(len(wave)), wave)
+        candidate.shape = np.interp(at, self._index, wave)
 
     def waves(self, clean: np.ndarray, shift_s: float) -> np.ndarray:
         """Return what other channels have at the place of a candidate.
@@ -141,24 +143,33 @@ class Ruler:
         columns = np.clip(columns, 0, 2 * self._shown)
         return np.asarray((clean[:, None, :] @ self._filter[:, columns])[:, 0])
 
-    def _slow(self, clean: np.ndarray) -> float:
-        """Return the swing of 20-ms means before and after the potential, µV."""
-        n = round(0.02 * self._sfreq)
-        count = (self.reach - round(0.02 * self._sfreq)) // n
-        before = clean[: count * n].reshape(count, n).mean(axis=1)
-        after = clean[-count * n :].reshape(count, n).mean(axis=1)
-        return float(np.ptp(np.concatenate([before, after])))
+
+def _slow_means(reach: int, n: int) -> np.ndarray:
+    """Return the matrix of means over `n` samples, as many as fit before and after the middle."""
+    count = (reach - n) // n
+    starts = [n * i for i in range(count)]
+    starts += [2 * reach + 1 - n * (i + 1) for i in range(count)]
+    means = np.zeros((2 * reach + 1, 2 * count))
+    for column, start in enumerate(starts):
+        means[start : start + n, column] = 1 / n
+    return means
 
 
 def _extent(above: np.ndarray, peak: int, pause: int) -> tuple[int, int]:
     """Return first and last sample of the part that holds the peak and has no longer pause."""
-    samples = np.flatnonzero(above)
-    breaks = np.flatnonzero(np.diff(samples) > pause)
-    me = int(np.searchsorted(samples, peak))
-    before, after = breaks[breaks < me], breaks[breaks >= me]
-    first = samples[before[-1] + 1] if len(before) else samples[0]
-    last = samples[after[0]] if len(after) else samples[-1]
-    return int(first), int(last)
+    flags = above.tolist()
+    return peak - _run(flags[peak::-1], pause), peak + _run(flags[peak:], pause)
+
+
+def _run(above: list[bool], pause: int) -> int:
+    """Return the last place that is above, before the first pause that is too long."""
+    last = 0
+    for place, is_above in enumerate(above):
+        if is_above:
+            last = place
+        elif place - last >= pause:
+            break
+    return last
 
 
 def _zero_phase_kernel(sos: np.ndarray, sfreq: float, half: int, fine: int) -> np.ndarray:
@@ -192,10 +203,12 @@ def likeness(shape: np.ndarray, others: np.ndarray, *, sized: bool = True) -> np
     again as large as the other: another size is another potential.
     """
     core = shape[1:-1]
-    products = np.stack([others[:, s : s + len(core)] @ core for s in range(3)])
-    best = np.take_along_axis(products, np.abs(products).argmax(axis=0)[None], axis=0)[0]
-    size = np.linalg.norm(core)
-    sizes = np.linalg.norm(others[:, 1:-1], axis=1)
+    products = np.array([others[:, start : start + len(core)] @ core for start in range(3)])
+    highest, lowest = products.max(axis=0), products.min(axis=0)
+    best = np.where(highest >= -lowest, highest, lowest)
+    size = np.sqrt(core @ core)
+    middles = others[:, 1:-1]
+    sizes = np.sqrt(np.einsum("ij,ij->i", middles, middles))
     cosine = best / np.maximum(size * sizes, 1e-300)
     if not sized:
         return cosine
