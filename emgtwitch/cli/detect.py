@@ -56,6 +56,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="also draw each recording and what was found: <name>_overview.png beside the table",
     )
     options.add_detection_options(parser)
+    parser.add_argument(
+        "--channels",
+        metavar="NAME",
+        nargs="+",
+        help="names of the channels to search (default: all EMG channels)",
+    )
     options.add_reading_options(parser)
     options.add_output_options(parser)
 
@@ -79,11 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         tables[table] = recording
         for doubt in _doubts(found):
-            print(f"emgtwitch: warning: {_shown(recording)}: {doubt}", file=sys.stderr)
+            print(f"emgtwitch: warning: {rate_table.shown(recording)}: {doubt}", file=sys.stderr)
         if arguments.json:
-            results.append(_as_json(recording, table, found))
+            results.append(rate_table.detected_json(recording, table, found))
         elif not arguments.quiet:
-            print(_as_text(recording, table, found), flush=True)
+            print(rate_table.detected_text(recording, table, found), flush=True)
     if arguments.json:
         errors = [{"recording": str(path), "error": str(error)} for path, error in failed.items()]
         print(json.dumps({"recordings": results, "failed": errors}, indent=2))
@@ -166,7 +172,12 @@ def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Det
 
     raw = read_recording(recording, **options.reading_options(arguments))
     try:
-        found = detect(raw, progress=not arguments.quiet, **options.detection_options(arguments))
+        found = detect(
+            raw,
+            progress=not arguments.quiet,
+            channels=arguments.channels,
+            **options.detection_options(arguments),
+        )
     except InputError as error:
         raise InputError(f"{recording}: {error}") from error
     dataset = dataset_of(recording)
@@ -177,7 +188,7 @@ def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Det
     if arguments.pictures:
         from emgtwitch.reports.overview import save_overview
 
-        about = [_shown(Path(recording.name))]
+        about = [rate_table.shown(Path(recording.name))]
         if found.start:
             about.insert(0, f"{found.start.day} {found.start:%B %Y, %H:%M}")
         save_overview(_picture_path(table), raw, found, title=" · ".join(about))
@@ -195,31 +206,3 @@ def _doubts(found: "Detections") -> Iterator[str]:
             yield f"{rate.channel}: {60 * rate.valid_min:.0f} valid s are too short for a rate"
         if rate.noise_uv > _MOST_NOISE_UV:
             yield f"{rate.channel}: noise of {rate.noise_uv:.0f} µV: the unit is probably wrong"
-
-
-def _as_json(recording: Path, table: Path, found: "Detections") -> dict[str, Any]:
-    return {
-        "recording": str(recording),
-        "events": str(table),
-        "start": found.start and found.start.isoformat(),
-        "recorded_s": found.accounts[0].recorded_s,
-        "channels": [rate_table.as_json(rate) for rate in found.rates()],
-    }
-
-
-def _as_text(recording: Path, table: Path, found: "Detections") -> str:
-    rows = [["channel", "side", *rate_table.HEADER]]
-    rows += [[rate.channel, rate.side or "–", *rate_table.cells(rate)] for rate in found.rates()]
-    about = [f"{found.accounts[0].recorded_s / 60:.1f} min"]
-    if found.start:
-        about.insert(0, f"{found.start:%Y-%m-%d %H:%M}")
-    lines = [f"{_shown(recording)} ({', '.join(about)})"]
-    lines += [f"  {line}" for line in rate_table.aligned(rows, left=2)]
-    return "\n".join([*lines, f"  → {_shown(table)}", ""])
-
-
-def _shown(path: Path) -> str:
-    """Return a path as short as it can be told, and printable."""
-    here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return os.fsencode(shown).decode("utf-8", "replace")

@@ -31,17 +31,11 @@ def add_detection_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="mains hum to remove, Hz (default: auto, as found in the signal)",
     )
-    group.add_argument(
-        "--channels",
-        metavar="NAME",
-        nargs="+",
-        help="names of the channels to search (default: all EMG channels)",
-    )
 
 
 def detection_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return those options as keyword arguments of `emgtwitch.detect`."""
-    names = ("preset", "false_alarms_per_hour", "mains", "channels")
+    """Return those options as keyword arguments of `detect` and of `StreamingDetector`."""
+    names = ("preset", "false_alarms_per_hour", "mains")
     return {name: getattr(arguments, name) for name in names}
 
 

@@ -1,11 +1,14 @@
 """Rates of twitches as text for people, and as JSON for programs."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emgtwitch.detection.detections import Detections
     from emgtwitch.detection.rates import ChannelRate
 
 HEADER = ("twitches", "valid min", "per min", "95 %", "noise µV", "floor µV", "excluded")
@@ -63,3 +66,33 @@ def as_json(rate: "ChannelRate") -> dict[str, Any]:
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in asdict(rate).items()
     }
+
+
+def detected_json(recording: Path, table: Path, found: "Detections") -> dict[str, Any]:
+    """Return what was found in a recording for JSON."""
+    return {
+        "recording": str(recording),
+        "events": str(table),
+        "start": found.start and found.start.isoformat(),
+        "recorded_s": found.accounts[0].recorded_s,
+        "channels": [as_json(rate) for rate in found.rates()],
+    }
+
+
+def detected_text(recording: Path, table: Path, found: "Detections") -> str:
+    """Return what was found in a recording for people."""
+    rows = [["channel", "side", *HEADER]]
+    rows += [[rate.channel, rate.side or "–", *cells(rate)] for rate in found.rates()]
+    about = [f"{found.accounts[0].recorded_s / 60:.1f} min"]
+    if found.start:
+        about.insert(0, f"{found.start:%Y-%m-%d %H:%M}")
+    lines = [f"{shown(recording)} ({', '.join(about)})"]
+    lines += [f"  {line}" for line in aligned(rows, left=2)]
+    return "\n".join([*lines, f"  → {shown(table)}", ""])
+
+
+def shown(path: Path) -> str:
+    """Return a path as short as it can be told, and printable."""
+    here = Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return os.fsencode(shown).decode("utf-8", "replace")
