@@ -4,7 +4,7 @@ import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,13 +18,10 @@ ARDUINO = HERE.parents[1] / "firmware_bridge" / "arduino"
 CLOCK_HZ = 16_000_000
 BOOT_S = 0.2  # until all INFO is sent
 RUNNING, SLEEPING = 2, 3  # states that simavr tells
-NEEDED = (
-    "/usr/bin/avr-gcc",
-    "/usr/lib/avr/include/avr/io.h",
-    "/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h",
-    "/usr/include/simavr/sim_avr.h",
-    "/usr/include/libelf.h",
-)
+AVR_LIBC = "/usr/lib/avr/include/avr/io.h"
+ARDUINO_CORE = "/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h"
+SIMAVR = "/usr/include/simavr/sim_avr.h"
+LIBELF = "/usr/include/libelf.h"
 REQUIRED = os.environ.get("EMGTWITCH_REQUIRE_EMULATOR") == "1"
 
 
@@ -33,30 +30,55 @@ def missing(what: str) -> None:
     (pytest.fail if REQUIRED else pytest.skip)(f"{what} is missing; .ci/run installs it")
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    """Build the firmware by its documented command; the folder has emgtwitch.elf and .hex."""
-    for path in NEEDED[:3]:
-        if not Path(path).exists():
-            missing(path)
-    folder = tmp_path_factory.mktemp("firmware")
-    command = [ARDUINO / "build.sh", folder]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return folder
+def need(*things: str) -> None:
+    """Skip a test if a program or file is missing; fail where all has to be there."""
+    for thing in things:
+        if shutil.which(thing) is None and not Path(thing).exists():
+            (pytest.fail if REQUIRED else pytest.skip)(f"{thing} is missing; .ci/run installs it")
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory) -> ctypes.CDLL:
-    """Build the emulator with our shim around it."""
-    for path in NEEDED[3:]:
-        if not Path(path).exists():
-            missing(path)
-    if shutil.which("gcc") is None:
-        missing("gcc")
-    path = tmp_path_factory.mktemp("simavr") / "libshim.so"
-    command = ["gcc", "-O2", "-shared", "-fPIC", HERE / "shim.c", "-lsimavr", "-lelf", "-o", path]
-    subprocess.run(command, check=True, timeout=120)
-    shim = ctypes.CDLL(str(path))
+def build(tmp_path_factory) -> Callable[[Path], Path]:
+    """Build a sketch by the documented command into a folder with emgtwitch.elf and .hex."""
+
+    def build(arduino: Path) -> Path:
+        need("bash", "avr-gcc", AVR_LIBC, ARDUINO_CORE)
+        folder = tmp_path_factory.mktemp("firmware")
+        command = [arduino / "build.sh", folder]
+        done = subprocess.run(command, check=True, capture_output=True, timeout=300)
+        assert b"warning" not in done.stderr
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def built(build) -> Path:
+    """Build the firmware as it is."""
+    return build(ARDUINO)
+
+
+@pytest.fixture(scope="session")
+def compile_here(tmp_path_factory) -> Callable[..., ctypes.CDLL]:
+    """Compile sources of this folder into a library of this computer, with more arguments."""
+
+    def compile_here(compiler: str, source: str, *arguments: object) -> ctypes.CDLL:
+        need(compiler)
+        path = tmp_path_factory.mktemp("library") / f"{source}.so"
+        command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+        subprocess.run(
+            [*command, HERE / source, *map(str, arguments), "-o", path], check=True, timeout=300
+        )
+        return ctypes.CDLL(str(path))
+
+    return compile_here
+
+
+@pytest.fixture(scope="session")
+def shim(compile_here) -> ctypes.CDLL:
+    """Compile the emulator with our shim around it."""
+    need(SIMAVR, LIBELF)
+    library = compile_here("gcc", "shim.c", "-lsimavr", "-lelf")
     pointer, number = ctypes.c_void_p, ctypes.c_uint64
     for name, result, arguments in (
         ("sim_new", pointer, [ctypes.c_char_p]),
@@ -71,9 +93,9 @@ def library(tmp_path_factory) -> ctypes.CDLL:
         ("sim_memory", pointer, [pointer]),
         ("sim_reset", None, [pointer]),
     ):
-        getattr(shim, name).restype = result
-        getattr(shim, name).argtypes = arguments
-    return shim
+        getattr(library, name).restype = result
+        getattr(library, name).argtypes = arguments
+    return library
 
 
 class Emulator:
@@ -167,9 +189,21 @@ def _slices(seconds: float) -> list[float]:
     return [end - start for start, end in pairwise(edges)]
 
 
+@pytest.fixture(scope="session")
+def switch_on(shim, built) -> Iterator[Callable[..., Emulator]]:
+    """Switch on an Uno, with another program than the usual one if told so."""
+    boards = []
+
+    def switch_on(elf: Path = built / "emgtwitch.elf") -> Emulator:
+        boards.append(Emulator(shim, elf))
+        return boards[-1]
+
+    yield switch_on
+    for board in boards:
+        board.close()
+
+
 @pytest.fixture
-def emulator(built, library) -> Iterator[Emulator]:
+def emulator(switch_on) -> Emulator:
     """An Uno, switched on."""
-    board = Emulator(library, built / "emgtwitch.elf")
-    yield board
-    board.close()
+    return switch_on()
