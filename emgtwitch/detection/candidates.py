@@ -22,7 +22,8 @@ SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
 LAGS = 4  # by which other channels are shifted to see whether they fit better then
 FINE_HZ = 2000.0  # waveforms are looked at with at least so many values per second
 SLOW_S = 0.02  # slow movement is seen in means over this, before and after the potential
-JUMP_S = 0.001  # a potential does not rise by most of its height within this
+JUMP_S = 0.001  # a potential does not rise by most of its height within this,
+JUMP_SFREQ = 900.0  # which slower recordings cannot show
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class Candidate:
     onset_s: float = np.nan
     offset_s: float = np.nan
     slow_uv: float = np.nan
-    jump_share: float = np.nan
+    jump_share: float = np.nan  # NaN where it cannot be told
     shape: np.ndarray = field(default_factory=lambda: np.zeros(0))
     reason: str = ""
 
@@ -115,8 +116,9 @@ class Ruler:
         candidate.offset_s = start_s + last / self._fine_sfreq
         slow = clean @ self._means
         candidate.slow_uv = float(slow.max() - slow.min())
-        jump = np.abs(around[self._jump :] - around[: -self._jump]).max()
-        candidate.jump_share = float((jump - 2 * candidate.noise_sd) / candidate.amplitude_uv)
+        if self._sfreq >= JUMP_SFREQ:
+            jump = np.abs(around[self._jump :] - around[: -self._jump]).max()
+            candidate.jump_share = float((jump - 2 * candidate.noise_sd) / candidate.amplitude_uv)
         # Potentials with two peaks of one height are aligned by their energy, not by a peak.
         energy = np.square(around) * (np.abs(around) >= edge)
         at = self._index[max(peak - far, 0) : peak + far + 1]

@@ -15,7 +15,6 @@ LONGEST_S = 0.04  # by needle, potentials last up to 37 ms (de Carvalho & Swash 
 # smooth itself, and of the noise.
 SLOW_SHARE, SMOOTH_SLOW_SHARE, SLOW_SD = 1.0, 0.5, 4.0
 SMOOTH_JUMP = 0.18  # a candidate that rises by less of its amplitude within a millisecond is smooth
-JUMP_SFREQ = 900.0  # least sampling frequency at which a pop can be told by its jump
 JUMP_SHARE = 0.62  # of the amplitude within a millisecond: an electrode pop
 LEAST_LSB = 2.1  # steps of the converter, peak to peak: two flips in a row make less
 ALIKE = 0.7
@@ -51,7 +50,7 @@ COMMON_LAG = 0.75  # of the best fit at any lag, that without a lag has
 COMMON_SHARE = 0.33
 
 
-def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> str:
+def shape_reason(candidate: Candidate, lsb_uv: float) -> str:
     """Return why a candidate cannot be a motor unit potential, or an empty text."""
     if candidate.amplitude_uv < LEAST_LSB * lsb_uv:
         return "converter step"
@@ -60,7 +59,7 @@ def shape_reason(candidate: Candidate, lsb_uv: float, *, judge_jump: bool) -> st
     slow = SMOOTH_SLOW_SHARE if candidate.jump_share < SMOOTH_JUMP else SLOW_SHARE
     if candidate.slow_uv > max(slow * candidate.amplitude_uv, SLOW_SD * candidate.noise_sd):
         return "motion"
-    if judge_jump and candidate.jump_share > JUMP_SHARE:
+    if candidate.jump_share > JUMP_SHARE:
         return "pop"
     return ""
 

@@ -259,9 +259,8 @@ class StreamingDetector:
             around = self._kept(candidate.channel)[first : first + 2 * reach + 1]
             self._ruler.measure(candidate, around, (first + end - n_kept) / self.sfreq)
             lsb_uv = float(self._validity.lsb_uv[candidate.channel])
-            candidate.reason = gates.shape_reason(
-                candidate, lsb_uv, judge_jump=self.sfreq >= gates.JUMP_SFREQ
-            ) or self._shared_reason(candidate, first)
+            reason = gates.shape_reason(candidate, lsb_uv)
+            candidate.reason = reason or self._shared_reason(candidate, first)
             done.append(candidate)
         self._unmeasured = later
         return done
