@@ -184,6 +184,11 @@ class BdfRecorder:
         """Seconds that wait for the disk, of `QUEUE_S` for which there is room."""
         return self._queue.qsize()
 
+    @property
+    def queued_s(self) -> int:
+        """Seconds that are complete: written, waiting, or without room in the queue."""
+        return self._sealed
+
     def append(self, first: int, counts: np.ndarray) -> None:
         """Add consecutive scans; never waits for the disk.
 

@@ -24,6 +24,7 @@ from emgtwitch.recording.disk import sync, try_lock, write_all
 from emgtwitch.recording.study_writer import finish_recording, is_unfinished
 
 _CHECKSUM_BYTES = 9
+_ROOM_LEFT = bytes(64)  # more than a text of a gap needs
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _mended(
         n_seconds = good[-1] + 1 if good else 1
         damaged = sorted(set(range(n_seconds)) - set(good))
         for index in damaged:
-            _write_gap(file, layout, index)
+            _write_gap(file, layout, index, n_seconds)
         sync(file)
         finish_file(file, layout, n_seconds)
     return Recovered(
@@ -176,11 +177,33 @@ def _mended(
     )
 
 
-def _write_gap(file: FileIO, layout: Layout, index: int) -> None:
-    """Replace a damaged record by one that holds the last count before it."""
+def _write_gap(file: FileIO, layout: Layout, index: int, n_seconds: int) -> None:
+    """Replace a damaged record by one that holds the last count before it, and mark it.
+
+    With the record its texts are gone, which may have marked lost scans in its neighbours: those
+    of earlier records that had no room for them, and those of the next ones. So the records
+    before it that have no room left are marked as well, and the scans after it that are alike.
+    """
     counts = np.zeros((layout.n_channels, layout.sfreq), np.int32)
+    start_s = index
     if index:
-        counts[:] = layout.counts(read_record(file, layout, index - 1))[:, -1:]
-    texts = time_keeping_tal(index) + tal(index, 1, BAD_GAP)
+        before = read_record(file, layout, index - 1)
+        counts[:] = layout.counts(before)[:, -1:]
+        while start_s and not read_record(file, layout, start_s - 1).endswith(_ROOM_LEFT):
+            start_s -= 1
+    duration_s = index + 1 - start_s + _n_alike(file, layout, index + 1, n_seconds) / layout.sfreq
+    texts = time_keeping_tal(index) + tal(start_s, duration_s, BAD_GAP)
     file.seek(layout.position(index))
     write_all(file, record(counts, texts, layout.text_samples))
+
+
+def _n_alike(file: FileIO, layout: Layout, index: int, n_seconds: int) -> int:
+    """Return how many scans from the start of a record on are the same, as those of a gap are."""
+    first = layout.counts(read_record(file, layout, index))[:, :1] if index < n_seconds else None
+    n_alike = 0
+    for later in range(index, n_seconds):
+        differ = (layout.counts(read_record(file, layout, later)) != first).any(axis=0)
+        if differ.any():
+            return n_alike + int(differ.argmax())
+        n_alike += layout.sfreq
+    return n_alike

@@ -182,7 +182,10 @@ def finish_recording(
 
 def _finish(path: Path, recorded: Recorded | None, about: Mapping[str, Any]) -> None:
     layout = read_layout(path)
-    texts = read_texts(path)
+    texts = [
+        (onset, min(duration, max(layout.n_records - onset, 0)), text)  # a kill came in a gap
+        for onset, duration, text in read_texts(path)
+    ]
     scans, sidecar, _, events, about_events = _beside(path)
     add_rows(
         events, [_event(*text) for text in texts], ("onset", "duration", "trial_type", "value")
@@ -198,13 +201,14 @@ def _finish(path: Path, recorded: Recorded | None, about: Mapping[str, Any]) -> 
             "MaskedScans": recorded.masked_scans,
         }
     known = {"RecordingDuration": layout.n_records, "emgtwitch": ours}
-    write_json(sidecar, _merged(_merged(read_json(sidecar), known), about))
     row = {
         "filename": f"emg/{path.name}",
         "minutes": f"{layout.n_records / 60:.2f}",
         "lost_s": f"{lost_s:.3f}",
     }
     add_rows(scans, [row], ("filename",))
+    # Last: a recording without its length is one that waits to be finished.
+    write_json(sidecar, _merged(_merged(read_json(sidecar), known), about))
 
 
 def _start(
