@@ -191,7 +191,8 @@ class Assembly:
             lost_on_board=on_board,
             lost_on_the_way=by_index - on_board,
             lost_estimated=self._estimated,
-            rejected=past.rejected + now.rejected,
+            # A copy first: the thread that decodes may be adding to it.
+            rejected=past.rejected + Counter(dict(now.rejected)),
             board_overruns=status.tx_overruns if status else 0,
             board_rejected=status.rx_crc_errors + status.rx_overruns if status else 0,
         )
@@ -294,14 +295,19 @@ class Assembly:
         return max(0, round(due) - self._next)
 
     def _uncounted(self, blocks: list[tuple[Block, int]]) -> tuple[int, Block]:
-        """Return the scans lost without evidence in whole rounds, and the block after them."""
-        modulus = self._modulus or 1
-        late = all(self._is_late(block, moment) for block, moment in blocks)
-        behind = min(self._behind(block, moment) for block, moment in blocks)
-        rounds = round(behind / modulus) if late else 0
+        """Return how many scans are missing without evidence, and the block after them.
+
+        Where a counter jumped, whole rounds of it are missing besides. Where none did, there is no
+        counter, or the board does not count what it skips.
+        """
+        if not all(self._is_late(block, moment) for block, moment in blocks):
+            return 0, blocks[0][0]
+        missing = min(self._behind(block, moment) for block, moment in blocks)
         ends = [self._next - self._offset, *(_end(block) for block, _ in blocks)]
         jumps = [block.first - end for (block, _), end in zip(blocks, ends, strict=False)]
-        return rounds * modulus, blocks[jumps.index(max(jumps))][0]
+        after = blocks[jumps.index(max(jumps))][0]
+        modulus = self._modulus if self._modulus and max(jumps) else 1
+        return round(missing / modulus) * modulus, after
 
     def _put(self, item: Block | Mark, arrival_ns: int) -> Block | Mark:
         """Return the item on the axis of the recording, and let the clock learn from it."""

@@ -122,6 +122,9 @@ class Device:
             self._reader.begin()
         except PORT_ERRORS as error:
             raise BridgeError(f"{self.port} has gone: {error}") from error
+        except BaseException:
+            self._reader.halt()
+            raise
         self._thread = threading.Thread(target=self._reader.run, name="device reader", daemon=True)
         self._thread.start()
 

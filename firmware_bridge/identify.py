@@ -81,9 +81,9 @@ def identify(
     speed = baud or wire.baud
     if link.has_baud:
         link.set_baud(speed)
-    link.write(wire.stop)
     if format == _TEXT:
         return _text_info(link, ending, speed, n_channels, sfreq)
+    _stop(link, ending, wire.stop)
     return foreign_info(format, speed, n_channels, sfreq)
 
 
@@ -157,31 +157,45 @@ def _found_out(
     n_heard = 0
     speeds = (baud,) if baud else _BAUDS
     for number, speed in enumerate(_each_baud(link, speeds)):
-        heard = bytearray()
-        first = number == 0
-        if first or speed == frames.FALLBACK_BAUD:
-            found = ask_emgt(link, ending, BOOT_S if first else _LISTEN_S, heard)
-            if found:
-                return emgt_info(*found, speed, n_channels, sfreq)
-        else:
-            for data in link.listen(_LISTEN_S, ending):
-                heard += data
-        known = recognise(bytes(heard), n_channels)
+        # The board may be booting when the port was just opened.
+        until = time.monotonic() + (BOOT_S if number == 0 else 0)
+        known = None
+        while known is None:
+            heard = bytearray()
+            if speed in (frames.BAUD, frames.FALLBACK_BAUD):
+                found = ask_emgt(link, ending, _LISTEN_S, heard)
+                if found:
+                    return emgt_info(*found, speed, n_channels, sfreq)
+            else:
+                for data in link.listen(_LISTEN_S, ending):
+                    heard += data
+            n_heard += len(heard)
+            known = recognise(bytes(heard), n_channels)
+            if ending.is_set() or time.monotonic() > until:
+                break
         if known and known[0] == _TEXT:
             return _text_info(link, ending, speed, n_channels, sfreq)
         if known:
-            link.write(FORMATS[known[0]].stop)
+            _stop(link, ending, FORMATS[known[0]].stop)
             return foreign_info(known[0], speed, known[1], sfreq)
         info = _asked(link, ending, speed, n_channels, sfreq)
         if info:
             return info
-        n_heard += len(heard)
     if n_heard:
         raise BridgeError(
             f"{link.port}: {n_heard} bytes came, but in none of the formats known; give the format "
             f"and the speed yourself ({', '.join(FORMATS)})"
         )
     raise _silence(link, "nothing answers", speeds)
+
+
+def _stop(link: Link, ending: threading.Event, command: bytes) -> None:
+    """Stop a stream and let what is still under way run out."""
+    if command:
+        link.write(command)
+        for data in link.listen(_LISTEN_S, ending):
+            if not data:
+                break
 
 
 def _asked(

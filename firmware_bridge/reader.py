@@ -1,7 +1,6 @@
 """The thread that reads a board: keeps the stream going, whatever happens to board and port."""
 
 import contextlib
-import itertools
 import threading
 import time
 from collections import deque
@@ -12,14 +11,14 @@ from fractions import Fraction
 from firmware_bridge import frames
 from firmware_bridge.assembly import Assembly, Begin
 from firmware_bridge.bytelog import CaptureWriter
+from firmware_bridge.commands import Commands
 from firmware_bridge.decoders import Block, BridgeError, Mark
-from firmware_bridge.decoders.formats import FORMATS
-from firmware_bridge.device_info import EMGT, DeviceInfo
-from firmware_bridge.identify import identify
+from firmware_bridge.device_info import DeviceInfo
 from firmware_bridge.inbox import Inbox
 from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
 from firmware_bridge.link import PORT_ERRORS, Link
-from firmware_bridge.ports import find_again, identity_of
+from firmware_bridge.ports import identity_of
+from firmware_bridge.reconnect import find_board
 
 _NS = 1_000_000_000
 _STALL_NS = 1 * _NS
@@ -34,7 +33,6 @@ _TRIES, _FOREIGN_TRIES = 3, 5
 # A board that marks does so at once; later the computer's clock has to do.
 _MARK_NS = 1 * _NS
 _TOO_SLOW = "whatever takes them in was too slow for too long"
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.1, 2.0
 
 
 class State(Enum):
@@ -91,9 +89,8 @@ class Reader:
         self._name = link.port
         self._capture, self._inbox, self._ending = capture, inbox, ending
         self._test_mode = test_mode
-        self._is_emgt = info.format == EMGT
+        self._commands = Commands(link, info.format)
         self._session = time.monotonic_ns() // 1000 % 256
-        self._numbers = itertools.count()
         self._ack: frames.Ack | None = None
         self._has_stopped = False
         self._start_anew = ""
@@ -116,7 +113,7 @@ class Reader:
             If the port has gone.
         """
         self.state = State.STARTING
-        tries = _TRIES if self._is_emgt else _FOREIGN_TRIES
+        tries = _TRIES if self._commands.is_emgt else _FOREIGN_TRIES
         n_bytes = self.assembly.counts.n_bytes
         for _ in range(tries):
             self._session = (self._session + 1) % 256
@@ -132,8 +129,10 @@ class Reader:
                 else f"{self.link.port}: {self.info.title} was started, but nothing comes"
             )
         self.state = State.STREAMING
-        self._stalled, self._start_anew = False, ""
-        self._begun_ns = self._last_scan_ns = self._ping_ns = time.monotonic_ns()
+        self._start_anew = ""
+        self._begun_ns = self._ping_ns = time.monotonic_ns()
+        if not self._stalled:
+            self._last_scan_ns = self._begun_ns
 
     def _start_stream(self, why: str) -> None:
         info = self.info
@@ -143,21 +142,14 @@ class Reader:
             sfreq=float(info.sfreq),
             wall_ns=time.time_ns(),
             bits=info.bits,
-            session=self._session if self._is_emgt else None,
+            session=self._session if self._commands.is_emgt else None,
             why=why,
         )
         now_ns = time.monotonic_ns()
         self._hand_on(self.assembly.begin(begin, now_ns))
         self._note(now_ns, begin=asdict(begin))
-        if not self._is_emgt:
-            self.link.write(FORMATS[info.format].start(info.n_channels))
-            return
         self._ack = None
-        self._say(frames.Set(self._next_seq(), frames.PLOTTER_LINES, 0))
-        self._say(frames.Test(self._next_seq(), self._test_mode))
-        mask = (1 << info.n_channels) - 1
-        start = frames.Start(self._next_seq(), self._session, round(info.sfreq), mask, 0)
-        self._say(start)
+        self._commands.start(info, self._session, self._test_mode)
 
     def _has_started(self) -> bool:
         """Wait for the answer to START, or for the first scans of a board that does not answer."""
@@ -165,7 +157,7 @@ class Reader:
         until = time.monotonic() + _ANSWER_S
         while time.monotonic() < until and not self._ending.is_set():
             self._pump()
-            if not self._is_emgt:
+            if not self._commands.is_emgt:
                 if self.assembly.n_scans > before:
                     return True
                 continue
@@ -197,10 +189,12 @@ class Reader:
                 except (*PORT_ERRORS, BridgeError) as error:
                     self._let_go(str(error))
                     self._find()
-            self._halt()
+            self.halt()
         except Exception as error:
             self.state = State.LOST
-            self._inbox.end(error)
+            told = BridgeError(f"reading the device ended: {type(error).__name__}: {error}")
+            told.__cause__ = error
+            self._inbox.end(told)
         else:
             self.state = State.IDLE
             self._inbox.end()
@@ -253,6 +247,8 @@ class Reader:
 
     def _check(self, told: frames.Info | frames.Status) -> None:
         """See from what the board tells whether it still sends the stream we started."""
+        if self._start_anew:
+            return
         if isinstance(told, frames.Info) and told.boot_id != self.info.boot_id:
             self.info = replace(self.info, boot_id=told.boot_id)
             self._start_anew = "the board was reset"
@@ -273,21 +269,20 @@ class Reader:
             self._put(Stalled(now_ns, silent_ns / _NS, over=False))
         if silent_ns > _REOPEN_NS:
             raise BridgeError(f"nothing came for {silent_ns / _NS:.0f} s")
-        if self._is_emgt and now_ns - self._asked_ns > _ASK_EVERY_NS:
+        if self._commands.is_emgt and now_ns - self._asked_ns > _ASK_EVERY_NS:
             self._asked_ns = now_ns
-            self._say(frames.Ident(self._next_seq()))
-        # Boards without a stop command stream by themselves.
-        elif silent_ns > _START_ANEW_NS and FORMATS[self.info.format].stop:
+            self._commands.ident()
+        elif silent_ns > _START_ANEW_NS and self._commands.can_start:
             self._start_anew = "nothing came for 2 s"
 
     def _keep_time(self, now_ns: int) -> None:
         """Ask an EMGT/1 board where on its axis it is."""
-        if not self._is_emgt or now_ns < self._ping_ns or self._stalled:
+        if not self._commands.is_emgt or now_ns < self._ping_ns or self._stalled:
             return
         first = now_ns - self._begun_ns < _FIRST_NS
         self._ping_ns = now_ns + (_FIRST_PING_NS if first else _PING_NS)
         token = now_ns // 1000 % 2**32
-        sent_ns = self._say(frames.Ping(self._next_seq(), token))
+        sent_ns = self._commands.ping(token)
         self.assembly.ping(token, sent_ns)
         self._note(sent_ns, ping=token)
 
@@ -295,32 +290,31 @@ class Reader:
         self._hand_on(self.assembly.end())
         self._note(time.monotonic_ns(), end=True)
 
-    def _halt(self) -> None:
+    def halt(self) -> None:
         """Stop the board and take in what it has still sent."""
+        self._has_stopped = False
         try:
-            if self._is_emgt:
-                self._stop_emgt()
-            else:
-                self.link.write(FORMATS[self.info.format].stop)
+            if self.state is not State.LOST:
+                self._stop()
         except PORT_ERRORS as error:
             self._put(Lost(time.monotonic_ns(), str(error)))
         self._settle_marks(time.monotonic_ns() + 2 * _MARK_NS)
         self._end_stream()
 
-    def _stop_emgt(self) -> None:
-        self._has_stopped = False
+    def _stop(self) -> None:
         for _ in range(_TRIES):
-            self._say(frames.Stop(self._next_seq()))
+            self._commands.stop()
             until = time.monotonic() + _ANSWER_S
             while time.monotonic() < until:
-                self._pump()
-                if self._has_stopped:
+                if self._has_stopped or not self._commands.is_emgt:
                     return
+                self._pump()
 
     # A port that has gone
 
     def _let_go(self, why: str) -> None:
         self.state = State.LOST
+        self._stalled = False
         self.n_losses += 1
         self.link.close()
         self._end_stream()
@@ -328,44 +322,26 @@ class Reader:
 
     def _find(self) -> None:
         """Look for the board until it answers or `ending` is set."""
-        delay_s = _FIRST_DELAY_S
-        said = ""
-        info = self.info
-        while not self._ending.wait(delay_s):
-            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
-            name = find_again(self._name, self._identity)
-            try:
-                if name is None:
-                    continue
-                self.link = Link(name, info.baud, self._capture)
-            except BridgeError:  # still away
-                continue
-            try:
-                sfreq = float(info.sfreq)
-                found = identify(
-                    self.link, self._ending, info.format, info.n_channels, sfreq, info.baud
-                )
-            except (*PORT_ERRORS, BridgeError) as error:
-                self.link.close()
-                if str(error) != said:
-                    said = str(error)
-                    self._notice(said)
-                continue
-            self.info = replace(info, boot_id=found.boot_id)
+        found = find_board(
+            self._name, self._identity, self.info, self._capture, self._ending, self._notice
+        )
+        if found:
+            self.link, now = found
+            self.info = replace(self.info, boot_id=now.boot_id)
+            self._commands = Commands(self.link, self.info.format)
             self._start_anew = "the port was gone"
-            self._put(Reconnected(time.monotonic_ns(), name))
-            return
+            self._put(Reconnected(time.monotonic_ns(), self.link.port))
 
     # Marks
 
     def mark(self, code: int) -> None:
         """Mark this moment: by the board where it can, else by the computer's clock."""
         now_ns = time.monotonic_ns()
-        if self._is_emgt and self.state is State.STREAMING:
+        if self._commands.is_emgt and self.state is State.STREAMING:
             self._marks.append((code, now_ns))
             # If the board has gone, the mark is settled without it.
             with contextlib.suppress(*PORT_ERRORS):
-                self._say(frames.MarkCommand(self._next_seq(), code))
+                self._commands.mark(code)
         else:
             self._mark_here(code, now_ns)
 
@@ -385,12 +361,6 @@ class Reader:
             self._mark_here(*self._marks.popleft())
 
     # Small things
-
-    def _next_seq(self) -> int:
-        return next(self._numbers) % 256
-
-    def _say(self, command: frames.Command) -> int:
-        return self.link.write(frames.encode(command))
 
     def _note(self, now_ns: int, **values: object) -> None:
         if self._capture:
