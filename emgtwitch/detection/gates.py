@@ -48,6 +48,7 @@ COMMON_LAG = 0.75  # of the best fit at any lag, that without a lag has
 # The heart and the mains are far from both legs, so that neither shows them much smaller than the
 # other; a twitch that the other's noise happens to resemble is.
 COMMON_SHARE = 0.33
+TINY = 1e-300  # instead of a division by zero
 
 
 def shape_reason(candidate: Candidate, lsb_uv: float) -> str:
@@ -99,6 +100,7 @@ def shared_reason(
     noise_sd: np.ndarray,
     other_leg: np.ndarray,
     n_other_leg: int,
+    score_limit: float,
 ) -> str:
     """Return why a candidate that other channels show at the same time is rejected.
 
@@ -115,6 +117,8 @@ def shared_reason(
         ``(n_others,)`` bool: known to be on the other leg.
     n_other_leg
         Channels there are on the other leg: at least half of them must show a common-mode wave.
+    score_limit
+        Threshold of the statistic.
     """
     size = float(np.linalg.norm(candidate.shape))
     n = len(candidate.shape)
@@ -123,10 +127,15 @@ def shared_reason(
     middle = len(lags) // 2
     together = shared[:, middle] >= COMMON_LAG * shared.max(axis=1)
     shared = shared[:, middle] / size
-    rest = np.square(waves[:, middle : middle + n]).sum(axis=1) - shared**2
+    energy = np.square(waves[:, middle : middle + n]).sum(axis=1)
+    rest = energy - shared**2
     seen = together & (shared > SHARED_SD * noise_sd)
     seen &= rest < 1.5 * n * noise_sd**2 + MOST_REST * shared**2
-    if (seen & (size < CROSSTALK * shared)).any():
+    # What a neighbour cannot explain must be enough for a candidate of its own.
+    seen_through = np.minimum(shared / np.maximum(energy, TINY), CROSSTALK / size)
+    own = 1 - seen_through * (2 * shared - seen_through * energy)
+    explained = candidate.score * own < score_limit
+    if (~other_leg & (explained | seen & (size < CROSSTALK * shared))).any():
         return "crosstalk"
     common = seen & other_leg & (shared > COMMON_SHARE * size)
     if common.any() and common.sum() >= n_other_leg / 2:

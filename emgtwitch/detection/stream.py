@@ -234,9 +234,9 @@ class StreamingDetector:
         times = self._time_of(positions, start_s)
         noise_sd = self._noise_sd()
         for channel, position, time in zip(channels, positions, times, strict=True):
-            scores = self._score[:, position - 1 : position + 2].max(axis=1)
+            near = self._score[:, position - self._reach : position + self._reach + 1]
             score = float(self._score[channel, position])
-            also = np.flatnonzero((scores > LARGER * score) | self._other_leg[channel])
+            also = np.flatnonzero((near.max(axis=1) > LARGER * score) | self._other_leg[channel])
             self._unmeasured.append(
                 Candidate(int(channel), float(time), score, float(noise_sd[channel]), also)
             )
@@ -280,6 +280,7 @@ class StreamingDetector:
             self._noise_sd()[candidate.also],
             other_leg[candidate.also],
             int(other_leg.sum()),
+            self._threshold,
         )
 
     def _provisional(self) -> list[Event]:
