@@ -12,10 +12,13 @@ from emgtwitch.errors import InputError
 
 # Each is a module of this package with `configure(parser)` and `run(arguments) -> exit status`.
 COMMANDS = {
+    "check": "is the signal good enough to record? in plain words",
     "demo": "analyse the bundled sample study, end to end",
     "detect": "find the twitches of recordings and write an event table for each",
     "evaluate": "judge an event table against the truth",
     "mark": "set a mark in the recording that is running",
+    "ports": "list the serial ports and what is probably behind them",
+    "record": "record from a board into an EMG-BIDS data set, twitches counted meanwhile",
     "recover": "make interrupted recordings whole, and say what was lost",
     "simulate": "make recordings or a whole study with known truth",
 }
