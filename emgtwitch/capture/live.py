@@ -11,6 +11,7 @@ from emgtwitch.channels import side_of
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.files import detections_of
 from emgtwitch.detection.stream import StreamingDetector
+from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
 from emgtwitch.recording.bdf_recorder import BdfRecorder
 
@@ -95,8 +96,18 @@ class LiveRecording:
         -------
         list of Event
             As of `StreamingDetector.push`.
+
+        Raises
+        ------
+        InputError
+            The counts are decimals.
         """
         if self.recorder:
+            if counts.dtype.kind not in "iu":
+                raise InputError(
+                    "the board sends decimals, a recording holds whole counts of the converter: "
+                    "let the sketch print what analogRead returns"
+                )
             self.recorder.append(first, counts)
         new: list[Event] = []
         self.lost_scans += first - self.n_scans

@@ -49,10 +49,13 @@ class StatusLine:
     ----------
     stream
         Where to print; ``sys.stderr`` if not given.
+    quiet
+        Print nothing.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._stream = stream or sys.stderr
+        self._quiet = quiet
         self._terminal = self._stream.isatty()
         self._shown_s = -math.inf
         self._width = 0
@@ -61,7 +64,7 @@ class StatusLine:
     def due(self) -> bool:
         """Whether it is time for a new text."""
         wait_s = _REDRAWN_S if self._terminal else _LOGGED_S
-        return time.monotonic() - self._shown_s >= wait_s
+        return not self._quiet and time.monotonic() - self._shown_s >= wait_s
 
     def show(self, text: str) -> None:
         """Show a text in place of the last one."""
@@ -76,8 +79,15 @@ class StatusLine:
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
-        if self._terminal:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._width = 0
+        if self._quiet:
+            return
+        self.end()
         self._stream.write(text + "\n")
         self._stream.flush()
+
+    def end(self) -> None:
+        """Remove the text from the terminal."""
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+            self._width = 0

@@ -1,9 +1,24 @@
 """The options that several commands share, and what they mean for the functions behind them."""
 
 import argparse
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from emgtwitch.detection.settings import MAINS, PRESETS
+from emgtwitch.errors import InputError
+
+if TYPE_CHECKING:
+    from firmware_bridge.device import Device
+    from firmware_bridge.device_info import DeviceInfo
+
+SAFETY = """\
+ELECTRODES ON A BODY: only with a laptop on battery and nothing else plugged into it (no charger, no
+screen, no network cable), or with a USB isolator. Both sensors on one isolated supply. Not with a
+pacemaker or another implant, not on broken skin."""
+# The names of `firmware_bridge.decoders.formats.FORMATS`, so that help need not load them.
+WIRE_FORMATS = ("emgt", "text", "byb", "chords", "openeeg", "cyton", "bitalino")
 
 
 def add_detection_options(parser: argparse.ArgumentParser) -> None:
@@ -63,3 +78,89 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("printing")
     group.add_argument("--json", action="store_true", help="print JSON instead of tables")
     group.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+
+
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Add which board to talk to, and what it may not tell itself."""
+    group = parser.add_argument_group("the board")
+    add = group.add_argument
+    add("--port", metavar="PORT", help="as emgtwitch ports lists them, or a URL of pyserial")
+    add(
+        "--format",
+        choices=("auto", *WIRE_FORMATS),
+        default="auto",
+        help="what the board speaks (default: auto, all are tried)",
+    )
+    add("--baud", metavar="N", type=int, help="speed of the line (default: that of the format)")
+    add("--sfreq", metavar="HZ", type=float, help="samples per second (default: the board's)")
+    add(
+        "--channels",
+        metavar="NAME",
+        nargs="+",
+        help="names in the order of the inputs, as calf_L calf_R (default: the board's)",
+    )
+    add(
+        "--uv-per-count",
+        metavar="UV",
+        type=float,
+        help="microvolts per count of the converter: supply * 1e6 / (2^bits * gain), supply in V",
+    )
+
+
+@contextmanager
+def opened_device(
+    arguments: argparse.Namespace, n_channels: int | None = None, log: Path | None = None
+) -> Iterator["Device"]:
+    """Open the board of `add_device_options`; what is wrong with it is an `InputError`.
+
+    Parameters
+    ----------
+    arguments
+        With those options.
+    n_channels
+        How many channels to ask for; None leaves it to the board.
+    log
+        File for a raw capture of the line.
+    """
+    from firmware_bridge.decoders import BridgeError
+    from firmware_bridge.device import open_device
+
+    if not arguments.port:
+        raise InputError("--port is missing; emgtwitch ports lists what is connected")
+    try:
+        with open_device(
+            arguments.port,
+            arguments.format,
+            n_channels=n_channels,
+            sfreq=arguments.sfreq,
+            baud=arguments.baud,
+            log=log,
+        ) as device:
+            yield device
+    except BridgeError as error:
+        raise InputError(str(error)) from error
+
+
+def device_scale(arguments: argparse.Namespace, info: "DeviceInfo") -> tuple[float, ...]:
+    """Return µV per count of each channel, as stated or as the board tells."""
+    if arguments.uv_per_count is not None:
+        if not 0 < arguments.uv_per_count < 1e6:
+            raise InputError(f"--uv-per-count {arguments.uv_per_count:g}: must be above 0")
+        return (arguments.uv_per_count,) * info.n_channels
+    if info.uv_per_count is None:
+        raise InputError(
+            f"{info.title}: the board does not tell its scale; give --uv-per-count, which is "
+            "supply in V * 1e6 / (2^bits * gain), as 24.4 for 5 V, 10 bits and a gain of 200"
+        )
+    return info.uv_per_count
+
+
+def device_in_words(info: "DeviceInfo") -> str:
+    """Return what a board is, in a line."""
+    parts = [
+        " ".join(filter(None, (info.title, info.board, info.firmware))),
+        f"{info.n_channels} channels at {float(info.sfreq):g} Hz",
+        f"{info.bits} bits" if info.bits else "",
+        f"{info.uv_per_count[0]:.3g} µV per count" if info.uv_per_count else "",
+    ]
+    return ", ".join(filter(None, parts))

@@ -1,0 +1,129 @@
+"""The steps of a recording: what comes from the device, and the marks that people set."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from emgtwitch.capture.live import LiveRecording
+from emgtwitch.capture.marks import SetMark
+from emgtwitch.event_table import Event
+from firmware_bridge.decoders import Block, BridgeError, Mark
+from firmware_bridge.device import Device
+from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
+
+_FIRST_S = 10.0
+
+
+class Marks(Protocol):
+    """Where marks come from: `TypedMarks`, `SpooledMarks`."""
+
+    def take(self) -> list[SetMark]:
+        """Return the marks set since the last call."""
+        ...
+
+
+def first_items(device: Device) -> tuple[list[object], datetime]:
+    """Return what comes until the first scans have come, and the local time of scan 0.
+
+    Raises
+    ------
+    BridgeError
+        The device sends none.
+    """
+    items: list[object] = []
+    until_s = time.monotonic() + _FIRST_S
+    while not any(isinstance(item, Block) for item in items):
+        if time.monotonic() > until_s:
+            raise BridgeError(f"{device.port}: the board does not send; reset it and try again")
+        items += device.read(0.1)
+    now = datetime.now()
+    clock = device.clock
+    return items, clock.wall_time_of(0).astimezone().replace(tzinfo=None) if clock else now
+
+
+class Session:
+    """Moves scans from a device into a growing recording, and notes what happens on the way.
+
+    Parameters
+    ----------
+    device
+        Open, and started by `run`.
+    live
+        The recording.
+    marks
+        Where marks come from.
+
+    Attributes
+    ----------
+    trouble
+        What is wrong at the moment, in words; empty if nothing.
+    """
+
+    def __init__(self, device: Device, live: LiveRecording, marks: Sequence[Marks] = ()) -> None:
+        self.device, self.live = device, live
+        self._marks = marks
+        self.trouble = ""
+        self._said: list[str] = []
+
+    def take_said(self) -> list[str]:
+        """Return lines for people, on what happened since the last call."""
+        said, self._said = self._said, []
+        return said
+
+    def step(self, timeout_s: float) -> list[Event]:
+        """Take in what came, waiting at most `timeout_s` for it; return new events."""
+        return self.take(self.device.read(timeout_s))
+
+    def take(self, items: Sequence[object]) -> list[Event]:
+        """Take in items of the device, and the marks set by now; return new events."""
+        new: list[Event] = []
+        for item in items:
+            match item:
+                case Block():
+                    new += self.live.take(item.first, item.counts)
+                case Mark():
+                    self._annotate(item.scan, f"{item.source} {item.code}")
+                case Lost() | Reconnected() | Stalled() | Gap() | Notice():
+                    self._note(item)
+        for source in self._marks:
+            for mark in source.take():
+                self._annotate(self._scan_at(mark.time_s), mark.text)
+        return new
+
+    def _annotate(self, scan: float, text: str) -> None:
+        onset_s = scan / self.live.detector.sfreq
+        if self.live.recorder:
+            self.live.recorder.annotate(onset_s, 0.0, text)
+        self._said.append(f"mark at {onset_s:.1f} s: {text}")
+
+    def _scan_at(self, time_s: float) -> float:
+        """Return the scan at a time of day, by the fitted clock; by what has come without one."""
+        clock = self.device.clock
+        ago_ns = time.time_ns() - round(time_s * 1e9)
+        if clock is None:
+            scan = self.live.n_scans - ago_ns * 1e-9 * self.live.detector.sfreq
+        else:
+            scan = clock.scan_at(time.monotonic_ns() - ago_ns)
+        return max(0.0, scan)
+
+    def _note(self, item: Lost | Reconnected | Stalled | Gap | Notice) -> None:
+        now = f"{datetime.now():%H:%M:%S}"
+        match item:
+            case Lost():
+                self.trouble = f"signal lost since {now}"
+                self._said.append(f"{now} connection lost ({item.why}); looking for the board")
+            case Reconnected():
+                self.trouble = ""
+                self._said.append(f"{now} the board is back on {item.port}")
+            case Stalled(over=True):
+                self.trouble = ""
+                self._said.append(f"{now} data come again after {item.seconds:.1f} s")
+            case Stalled():
+                self.trouble = f"no data since {now}"
+                self._said.append(f"{now} the board is silent; is its cable loose?")
+            case Gap():
+                seconds = item.n_scans / self.live.detector.sfreq
+                self._said.append(f"{now} about {seconds:.1f} s are missing: {item.why}")
+            case Notice():
+                self._said.append(f"{now} {item.text}")
