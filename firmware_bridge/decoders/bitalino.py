@@ -2,18 +2,16 @@
 
 Bytes of a frame, one scan, from the last one backwards (A1..A4 have 10 bits, A5 and A6 have 6):
 
-====  ==========================
-byte  content
-====  ==========================
--1    counter << 4 | CRC
--2    I1 I2 O1 O2 | A1[9:6]
--3    A1[5:0] << 2 | A2[9:8]
--4    A2[7:0]
--5    A3[9:2]
--6    A3[1:0] << 6 | A4[9:4]
--7    A4[3:0] << 4 | A5[5:2]
--8    A5[1:0] << 6 | A6[5:0]
-====  ==========================
+| byte | content |
+| --- | --- |
+| −1 | counter · 16 + CRC |
+| −2 | I1 I2 O1 O2, A1[9:6] |
+| −3 | A1[5:0], A2[9:8] |
+| −4 | A2[7:0] |
+| −5 | A3[9:2] |
+| −6 | A3[1:0], A4[9:4] |
+| −7 | A4[3:0], A5[5:2] |
+| −8 | A5[1:0], A6[5:0] |
 
 Frames of 1..6 channels have 3, 4, 6, 7, 8, 8 bytes. The CRC is that of x^4 + x + 1, starting from
 0, most significant bit first, over the frame with the CRC's own place zero; the whole frame, as a
@@ -55,8 +53,9 @@ def start(n_channels: int) -> bytes:
 class BitalinoDecoder(CountedDecoder):
     """Decoder of BITalino frames.
 
-    There are no bytes to synchronise on and a CRC of 4 bits passes 1 of 16 by chance. So a frame
-    is held until the next one is intact too, and out of step until two have followed.
+    There are no bytes to synchronise on and a CRC of 4 bits passes 1 of 16 by chance, more with
+    samples that follow a line. So a frame is held until the next one is intact too and has the
+    next counter, out of step until two have followed.
     """
 
     MODULUS = 16

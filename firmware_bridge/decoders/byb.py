@@ -127,7 +127,7 @@ class BybDecoder:
         self.statistics.n_frames += len(pairs)
         self.statistics.n_scans += len(pairs)
         self._next = first + len(pairs)
-        return Block(first, high << 7 | low)
+        return Block(first, np.ascontiguousarray(high << 7 | low))
 
     def _damage(self, n_bytes: int) -> None:
         if n_bytes:

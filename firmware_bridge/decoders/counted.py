@@ -26,7 +26,9 @@ class CountedDecoder:
     MODULUS
         Counters are 0 to MODULUS − 1.
     CONFIRM_IN_STEP
-        The bytes of a frame are weak evidence: also in step the next frame must be intact.
+        The bytes of a frame are weak evidence: also in step its end must be followed by SYNC, or
+        if there is none by an intact frame with the next counter, which costs the frame before
+        every real gap.
     CONFIRM
         Consecutive frames that must follow a frame out of step.
     length
@@ -78,11 +80,11 @@ class CountedDecoder:
             frame = bytes(buffer[at : at + self.length])
             if len(frame) < self.length:
                 break
-            accepted = self._accepts(frame, at)
-            if accepted is None:
+            refused = self._refused(frame, at)
+            if refused is None:
                 break
-            if not accepted:
-                at = self._skip(at, at + 1)
+            if refused:
+                at = self._skip(at, at + refused)
                 continue
             gap = self._gap(frame)
             if gap and frames:
@@ -114,26 +116,31 @@ class CountedDecoder:
             self._last = b""
         return to
 
-    def _accepts(self, frame: bytes, at: int) -> bool | None:
-        """Tell whether the frame at `at` is accepted; None: more bytes are needed to tell."""
+    def _refused(self, frame: bytes, at: int) -> int | None:
+        """Return how many bytes to skip, 0 to accept the frame; None: more are needed to tell."""
         if not self._intact(frame):
-            return False
+            return 1
         in_step = bool(self._last) and self._count(frame) == self._counter
         in_step = in_step and self._usual(frame, self._last)
         if in_step and not self.CONFIRM_IN_STEP:
-            return True
+            return 0
         count = self._count(frame)
+        enough = (in_step and len(self.SYNC)) or self.length
         for _ in range(1 if in_step else self.CONFIRM):
             at += self.length
             count = (count + 1) % self.MODULUS
-            follower = bytes(self._buffer[at : at + self.length])
-            if len(follower) < self.length:
+            follower = bytes(self._buffer[at : at + enough])
+            if len(follower) < enough:
                 return None
-            intact = follower.startswith(self.SYNC) and self._intact(follower)
-            if not intact or not (in_step or self._count(follower) == count):
+            confirms = follower.startswith(self.SYNC)
+            if enough == self.length:
+                confirms = confirms and self._intact(follower) and self._count(follower) == count
+            if not confirms:
                 self.statistics.rejected["frames"] += 1
-                return False
-        return True
+                # A frame in step was most likely one. Its end must not become part of another,
+                # made with what is left of the damaged one that follows.
+                return self.length if in_step else 1
+        return 0
 
     def _gap(self, frame: bytes) -> int:
         """Return the scans lost before the frame."""
@@ -146,7 +153,7 @@ class CountedDecoder:
     def _block(self, frames: list[bytes]) -> Block:
         self.statistics.n_scans += len(frames)
         array = np.frombuffer(b"".join(frames), np.uint8).reshape(-1, self.length)
-        return Block(self._next - len(frames), self._codes(array))
+        return Block(self._next - len(frames), np.ascontiguousarray(self._codes(array)))
 
 
 def require_codes(counts: np.ndarray, low: int, high: int) -> np.ndarray:

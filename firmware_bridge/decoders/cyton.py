@@ -26,11 +26,13 @@ _END = 0xC0
 class CytonDecoder(CountedDecoder):
     """Decoder of Cyton frames, eight channels always.
 
-    The last byte changes only when the auxiliary bytes change their meaning: a frame in which it
-    does is accepted only when the next one confirms it.
+    One byte to synchronise on and a few values for the last one are weak evidence in 33 bytes, so
+    a frame is held until the first byte of the next one has come. The last byte changes only when
+    the auxiliary bytes change their meaning: where it does, the whole next frame must confirm it.
     """
 
     SYNC = b"\xa0"
+    CONFIRM_IN_STEP = True
 
     def __init__(self) -> None:
         super().__init__(LENGTH)

@@ -23,7 +23,8 @@ LONGEST_LINE = 512
 # The board's clocks and their ticks per second; both are u32 and wrap: `micros` after 71.6 min.
 TICKS_PER_S = {"us": 1_000_000, "ms": 1_000}
 _WRAP = 2**32
-_LONGEST_STEP_S = 1.0
+_LONGEST_STEP_S = 1.0  # that needs no confirmation
+_LONGEST_GAP_S = 60.0  # that is not taken for another start of the board
 _TIME_NAMES = {
     **dict.fromkeys(("micros", "us", "timeus", "tus", "timestampus", "microseconds"), "us"),
     **dict.fromkeys(("millis", "ms", "timems", "tms", "timestampms", "milliseconds"), "ms"),
@@ -68,13 +69,13 @@ class _Scan:
     def ticks_since(self, other: "_Scan") -> int:
         return (self.raw_ticks - other.raw_ticks) % _WRAP
 
-    def continue_clock(self, before: Sequence["_Scan"], longest: float) -> None:
+    def continue_clock(self, before: Sequence["_Scan"], ticks_per_s: int) -> None:
         """Set session and ticks; `before` are the last scans, one or two."""
         last = before[-1]
         self.session, ahead = last.session, self.ticks_since(last)
-        if ahead < _WRAP // 2:
+        if ahead <= _LONGEST_GAP_S * ticks_per_s:
             self.ticks = last.ticks + ahead
-        elif self.ticks_since(before[0]) <= longest:
+        elif self.ticks_since(before[0]) <= _LONGEST_STEP_S * ticks_per_s:
             # A wrong digit had put the clock ahead.
             self.ticks = last.ticks + ahead - _WRAP
         else:
@@ -89,8 +90,8 @@ class TextDecoder:
     others are rejected. A line of names right before the first scans, separated by more than
     spaces, names the columns. A time column is known by its name (``micros``, ``time_us``,
     ``millis``, ``time (ms)`` and the like) or by `time_unit`, never guessed. Time that steps back,
-    or ahead by more than 1 s, must be confirmed by the next scan; a confirmed step back is a board
-    that started anew, and another session.
+    or ahead by more than 1 s, must be confirmed by the next scan; a confirmed step back, or ahead
+    by more than 60 s, is a board that started anew, and another session.
 
     Codes are int32 in blocks of whole numbers. In others they are float64, and NaN where a
     sketch prints ``nan``, ``inf`` or ``ovf``.
@@ -145,7 +146,7 @@ class TextDecoder:
         blocks: list[object] = []
         together: list[_Scan] = []
         for line in lines:
-            scan = self._read(line.strip(b" \t"))
+            scan = self._read(line)
             self._n_lines += 1
             for accepted in self._accept(scan) if scan else ():
                 if together and (accepted.lost or accepted.session != together[-1].session):
@@ -161,6 +162,7 @@ class TextDecoder:
         if len(line) > LONGEST_LINE:
             self._reject("too long")
             return None
+        line = line.strip(b" \t")
         separated = _SEPARATOR.split(line) if line else [b""]
         fields = separated if len(separated) > 1 or b":" in line else line.split()
         if fields and not fields[-1]:
@@ -239,7 +241,7 @@ class TextDecoder:
             scan.lost += held.lost + 1
         for each in accepted:
             if self._before:
-                each.continue_clock(self._before, longest)
+                each.continue_clock(self._before, TICKS_PER_S[unit])
             self._before = [*self._before[-1:], each]
         return accepted
 
@@ -251,7 +253,7 @@ class TextDecoder:
         self.statistics.lost_scans += lost
         self.statistics.n_frames += len(scans)
         self.statistics.n_scans += len(scans)
-        values = np.array([list(map(_number, scan.values)) for scan in scans]).T
+        values = np.array([list(map(_number, scan.values)) for scan in scans]).T.copy()
         if self._time is None:
             return Block(first, _whole(values), session)
         column, unit = self._time
