@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from serial.tools import list_ports
 
@@ -35,6 +36,12 @@ _PRODUCTS = {
     (0x303A, 0x1001): "Espressif ESP32-S3 or C3",
     (0x2E8A, 0x000A): "Raspberry Pi Pico",
 }
+_NO_PERMISSION = "no permission to open it"
+if sys.platform.startswith("linux"):
+    _NO_PERMISSION += (
+        "; add yourself to the group that owns serial ports, 'sudo usermod -aG dialout $USER' "
+        "(on Arch 'uucp'), then log out and in again"
+    )
 
 
 @dataclass(frozen=True)
@@ -139,17 +146,15 @@ def cannot_open(name: str, error: BaseException) -> BridgeError:
             "another recording) and try again"
         )
     if number in (errno.EACCES, errno.EPERM):
-        return BridgeError(f"{name}: no permission to open it{_permission_hint()}")
+        return BridgeError(f"{name}: {_NO_PERMISSION}")
     return BridgeError(f"{name} cannot be opened: {text}")
 
 
-def _permission_hint() -> str:
-    if not sys.platform.startswith("linux"):
+def permission_problem(name: str) -> str:
+    """Return why a port cannot be opened by this user, in words; empty if it can."""
+    if os.name != "posix" or not Path(name).exists() or os.access(name, os.R_OK | os.W_OK):
         return ""
-    return (
-        "; add yourself to the group that owns serial ports, 'sudo usermod -aG dialout $USER' "
-        "(on Arch 'uucp'), then log out and in again"
-    )
+    return _NO_PERMISSION
 
 
 def _ports_in_words() -> str:
