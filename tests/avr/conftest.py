@@ -30,15 +30,21 @@ def missing(what: str) -> None:
     (pytest.fail if REQUIRED else pytest.skip)(f"{what} is missing; .ci/run installs it")
 
 
-def need(*things: str) -> None:
+@pytest.fixture(scope="session")
+def need() -> Callable[..., None]:
     """Skip a test if a program or file is missing; fail where all has to be there."""
-    for thing in things:
-        if shutil.which(thing) is None and not Path(thing).exists():
-            (pytest.fail if REQUIRED else pytest.skip)(f"{thing} is missing; .ci/run installs it")
+
+    def need(*things: str) -> None:
+        for thing in things:
+            if shutil.which(thing) is None and not Path(thing).exists():
+                lack = pytest.fail if REQUIRED else pytest.skip
+                lack(f"{thing} is missing; .ci/run installs it")
+
+    return need
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory) -> Callable[[Path], Path]:
+def build(need, tmp_path_factory) -> Callable[[Path], Path]:
     """Build a sketch by the documented command into a folder with emgtwitch.elf and .hex."""
 
     def build(arduino: Path) -> Path:
@@ -59,7 +65,7 @@ def built(build) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compile_here(tmp_path_factory) -> Callable[..., ctypes.CDLL]:
+def compile_here(need, tmp_path_factory) -> Callable[..., ctypes.CDLL]:
     """Compile sources of this folder into a library of this computer, with more arguments."""
 
     def compile_here(compiler: str, source: str, *arguments: object) -> ctypes.CDLL:
@@ -75,7 +81,7 @@ def compile_here(tmp_path_factory) -> Callable[..., ctypes.CDLL]:
 
 
 @pytest.fixture(scope="session")
-def shim(compile_here) -> ctypes.CDLL:
+def shim(need, compile_here) -> ctypes.CDLL:
     """Compile the emulator with our shim around it."""
     need(SIMAVR, LIBELF)
     library = compile_here("gcc", "shim.c", "-lsimavr", "-lelf")

@@ -1,4 +1,4 @@
-// The parts of the firmware that need no board, for ctypes: packets, messages, test signals, queues.
+// Parts of the firmware that need no board, for ctypes: packets, messages, test signals, queues.
 #include <string.h>
 
 #include "framing.h"

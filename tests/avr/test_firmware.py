@@ -208,6 +208,12 @@ def test_what_cannot_be_sampled_is_refused(emulator, impossible):
     assert messages == [frames.Ack(8, frames.Start.TYPE, frames.BAD_ARGUMENT)]
 
 
+def test_marks_need_a_stream(emulator):
+    emulator.send(frames.MarkCommand(4, 1))
+    emulator.press(True)
+    assert emulator.run(0.3) == [frames.Ack(4, frames.MarkCommand.TYPE, frames.OK)]
+
+
 def test_start_begins_again(emulator):
     emulator.send(start(2000, 2, session=1))
     before = emulator.run(0.5)

@@ -15,6 +15,8 @@ extern const uint8_t kBits;         // of the converter
 extern const uint16_t kVrefMv;      // its full scale, nominal
 extern const uint8_t kMostChannels;
 extern const uint16_t kSkewUs;      // from one channel of a scan to the next
+extern const char kPinLetter;       // of the inputs, as they are printed on the board
+uint8_t pin_number(uint8_t input);
 
 void begin();
 const __FlashStringHelper *name();
@@ -29,7 +31,7 @@ uint16_t link_room();   // bytes that can be written without waiting
 void link_write(const uint8_t *bytes, uint8_t n);
 uint16_t rx_overruns();  // bytes that came too fast
 
-// Sampling: bit k of `mask` is input Ak. The rate is that of the last sampling_rate() that could.
+// Sampling: bit k of `mask` is input k. The rate is that of the last sampling_rate() that could.
 bool sampling_rate(uint16_t hz, uint8_t n_channels, Rate *exact);  // false: cannot
 void sampling_start(uint8_t mask);
 void sampling_stop();  // returns when the last scan that was due is stored

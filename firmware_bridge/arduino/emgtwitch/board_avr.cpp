@@ -111,8 +111,11 @@ const uint8_t kBits = 10;
 const uint16_t kVrefMv = 5000;
 const uint8_t kMostChannels = 6;
 const uint16_t kSkewUs = kConversionUs;
+const char kPinLetter = 'A';
 
 static uint32_t boots;
+
+uint8_t pin_number(uint8_t input) { return input; }
 
 void begin() {
   boots = eeprom_read_dword(nullptr) + 1;

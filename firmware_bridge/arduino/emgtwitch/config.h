@@ -3,12 +3,12 @@
 
 #include <stdint.h>
 
-// Sensors connected: the first to A0, the second to A1, and so on.
+// Sensors connected: the first to input A0, the second to A1, and so on.
 constexpr uint8_t kChannels = 2;
 constexpr uint16_t kRateHz = 2000;
 constexpr uint32_t kBaud = 500000;
 
-// Told to the computer. Names of at most 15 letters, in the order of the pins A0 to A5:
+// Told to the computer. Names of at most 15 letters, in the order of the inputs:
 #define CHANNEL_NAMES {"calf_L", "calf_R", "emg3", "emg4", "emg5", "emg6"}
 #define SENSOR F("MyoWare 2.0")
 #define SENSOR_OUTPUT F("RAW")

@@ -45,17 +45,18 @@ uint32_t loop_ms = 0;
 uint32_t lost_told = 0;
 bool losing = false;
 
-// Waits for room, and gives up if nobody takes the bytes.
-void send() {
+// Waits for room; false if nobody takes the bytes.
+bool send() {
   packet.finish();
   uint32_t begun_ms = millis();
   while (board::link_room() <= packet.size()) {
-    if (millis() - begun_ms > kGiveUpMs) return;
+    if (millis() - begun_ms > kGiveUpMs) return false;
     board::idle();
   }
   const uint8_t end = 0;
   if (stream.text) board::link_write(&end, 1);  // lines of text do not end as packets do
   board::link_write(packet.bytes(), packet.size());
+  return true;
 }
 
 uint8_t most_scans(uint8_t n_channels) {
@@ -91,9 +92,8 @@ void send_data(uint8_t n) {
     scans.drop();
   }
   *clip = clipped;
-  send();
+  if (send()) stream.sent += n;
   stream.next += n;
-  stream.sent += n;
 }
 
 // Sends the scans that fill frames; with `rest`, all of them.
@@ -148,8 +148,8 @@ void send_status() {
 }
 
 void send_event(uint8_t source, uint16_t code) {
-  Moment moment = stream.running ? board::now() : Moment{0, 0};
-  write_event(packet, stream.session, moment, source, code);
+  if (!stream.running || stream.text) return;
+  write_event(packet, stream.session, board::now(), source, code);
   send();
 }
 
@@ -294,7 +294,7 @@ void watch_button() {
   if (down == was_down || millis() - changed_ms < kDebounceMs) return;
   was_down = down;
   changed_ms = millis();
-  if (down && !stream.text) send_event(kFromButton, kPressed);
+  if (down) send_event(kFromButton, kPressed);
 }
 
 // Once a second.

@@ -1,7 +1,5 @@
 #include "info.h"
 
-#include <avr/pgmspace.h>
-
 #include "board.h"
 #include "config.h"
 
@@ -67,8 +65,9 @@ void write(Text &text, const Info &info) {
     text.line(k, F("name"), reinterpret_cast<const __FlashStringHelper *>(kNames[k]));
     text.put(F("ch"));
     text.put((uint32_t)k);
-    text.put(F(".pin=A"));
-    text.put((uint32_t)k);
+    text.put(F(".pin="));
+    text.put(board::kPinLetter);
+    text.put((uint32_t)board::pin_number(k));
     text.put('\n');
     text.line(k, F("sensor"), SENSOR);
     text.line(k, F("output"), SENSOR_OUTPUT);
