@@ -277,8 +277,8 @@ def _make_dataset(root: Path) -> None:
         "DatasetType": "raw",
         "GeneratedBy": [{"Name": "emgtwitch record", "Version": __version__}],
     }
+    write_json(root / DESCRIPTION, about)  # first: another recorder may start just now
     write_text(root / "README.md", _README)
-    write_json(root / DESCRIPTION, about)
 
 
 def _free_name(folder: Path, stem: str) -> Path:
