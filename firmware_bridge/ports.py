@@ -137,7 +137,7 @@ def cannot_open(name: str, error: BaseException) -> BridgeError:
     text = str(error)
     windows = sys.platform == "win32"
     if "://" in name:
-        return BridgeError(f"{name} cannot be opened: {text}")
+        return BridgeError(f"{name} cannot be reached: {text.rpartition('] ')[2]}")
     if number == errno.ENOENT or "FileNotFoundError" in text:
         return BridgeError(f"{name}: there is no such port; {_ports_in_words()}")
     if number in (errno.EAGAIN, errno.EBUSY) or (windows and "PermissionError" in text):
