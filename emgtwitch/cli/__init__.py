@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "analyse the bundled sample study, end to end",
     "detect": "find the twitches of recordings and write an event table for each",
     "evaluate": "judge an event table against the truth",
+    "flash": "put the firmware on an Arduino Uno",
     "mark": "set a mark in the recording that is running",
     "ports": "list the serial ports and what is probably behind them",
     "record": "record from a board into an EMG-BIDS data set, twitches counted meanwhile",
