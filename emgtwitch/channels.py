@@ -31,7 +31,11 @@ def side_of(name: str) -> str | None:
 
 def muscle_of(name: str) -> str | None:
     """Return the muscle that the channel name tells, or None."""
-    for word in _words(name):
+    words = _words(name)
+    for muscle in sorted(_MUSCLES.values(), key=len, reverse=True):
+        if muscle in " ".join(words):  # "left gastrocnemius medialis"
+            return muscle
+    for word in words:
         if word in _MUSCLES:
             return _MUSCLES[word]
     return None
