@@ -125,6 +125,12 @@ def test_constant(tmp_path):
         read_recording(_bdf(tmp_path / "b.bdf", emg * 0, emg * 0 + 3))
 
 
+def test_constant_but_for_the_last_samples(tmp_path):
+    values = np.zeros(10_100)
+    values[-50:] = 300.0
+    assert read_recording(_bdf(tmp_path / "a.bdf", values)).n_times == 11_000
+
+
 def test_no_emg_channel(tmp_path):
     path = _bdf(tmp_path / "a.bdf", _raw_emg(), _raw_emg(), names=("ECG", "Resp"))
     with pytest.raises(InputError, match="no EMG channel among: ECG, Resp"):

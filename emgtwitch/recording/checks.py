@@ -131,6 +131,8 @@ def _shape(blocks: list[np.ndarray], sfreq: float) -> str:
         return "raw"
     values = windows.ravel()
     levels = np.unique(values)
+    if len(levels) == 1:  # what differs lies in no whole window
+        return "raw"
     least, p5, p10, p50, p90 = np.percentile(windows, [0, 5, 10, 50, 90], axis=1)
     clear = p90 - p10 >= _FEWEST_STEPS * np.diff(levels).min()
     if clear.sum() >= _FEWEST_WINDOWS:
