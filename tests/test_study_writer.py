@@ -40,8 +40,8 @@ def start(dataset, profile=PROFILE, when=NIGHT, sfreq=100):
     return start_recording(dataset, profile, start=when, sfreq=sfreq, uv_per_count=24.4140625)
 
 
-def record(dataset, profile=PROFILE, when=NIGHT, n_scans=250, sfreq=100):
-    growing = start(dataset, profile, when, sfreq)
+def record(dataset, profile=PROFILE, when=NIGHT, n_scans=250):
+    growing = start(dataset, profile, when)
     growing.append(0, np.full((2, 100), 3))
     growing.append(120, np.full((2, n_scans - 120), 4))
     growing.annotate(1.5, 0, "cramp")
@@ -136,13 +136,17 @@ def test_everything_that_is_known_is_in_the_data_set(dataset):
 
 
 def test_emgtwitch_reads_it(dataset):
-    raw = emgtwitch.read_recording(record(dataset, n_scans=900, sfreq=1000))
+    growing = start(dataset, sfreq=1000)
+    counts = np.random.default_rng(1).normal(512, 20, (2, 6000)).astype(int)
+    growing.append(0, counts)
+    finish_recording(growing.path, growing.close())
+    raw = emgtwitch.read_recording(growing.path)
     assert raw.ch_names == ["calf_L", "calf_R"]
     assert channel_sides(raw) == {"calf_L": "left", "calf_R": "right"}
     assert channel_muscles(raw) == {"calf_L": "gastrocnemius medialis", "calf_R": "calf"}
     assert raw.info["line_freq"] == 50
     assert raw.info["meas_date"].replace(tzinfo=None) == NIGHT.replace(microsecond=0)
-    np.testing.assert_allclose(raw.get_data()[:, 0] * 1e6, 3 * 24.4140625, rtol=5e-6)
+    np.testing.assert_allclose(raw.get_data() * 1e6, counts * 24.4140625, rtol=5e-6)
 
 
 def test_what_others_wrote_is_kept(dataset):

@@ -1,16 +1,13 @@
 """Where results on a recording of an EMG-BIDS data set belong: in its ``derivatives``."""
 
-import json
 from pathlib import Path
 
 from emgtwitch import __version__
 from emgtwitch.errors import InputError
-from emgtwitch.event_table import whole_file
 from emgtwitch.recording.bids import is_bids_recording
+from emgtwitch.recording.study_files import BIDS_VERSION, DESCRIPTION, write_json
 
-BIDS_VERSION = "1.11.1"
 _DERIVATIVE = Path("derivatives", "emgtwitch")
-_DESCRIPTION = "dataset_description.json"
 _DEEPEST = 4  # data set / subject / session / emg
 
 
@@ -19,7 +16,7 @@ def dataset_of(recording: Path) -> Path | None:
     if not is_bids_recording(recording):
         return None
     above = recording.absolute().parents[1:_DEEPEST]
-    return next((folder for folder in above if (folder / _DESCRIPTION).is_file()), None)
+    return next((folder for folder in above if (folder / DESCRIPTION).is_file()), None)
 
 
 def derivative_path(dataset: Path, recording: Path, suffix: str) -> Path:
@@ -47,7 +44,7 @@ def make_derivative_folder(dataset: Path, path: Path) -> None:
     InputError
         The data set is read-only.
     """
-    description = dataset / _DERIVATIVE / _DESCRIPTION
+    description = dataset / _DERIVATIVE / DESCRIPTION
     about = {
         "Name": "Twitches found by emgtwitch",
         "BIDSVersion": BIDS_VERSION,
@@ -57,7 +54,6 @@ def make_derivative_folder(dataset: Path, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not description.exists():
-            with whole_file(description) as file:
-                file.write(json.dumps(about, indent=2) + "\n")
+            write_json(description, about)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error

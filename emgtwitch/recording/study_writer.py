@@ -17,7 +17,8 @@ from emgtwitch.errors import InputError
 from emgtwitch.recording.bdf import BAD_GAP, Annotation, physical_limit
 from emgtwitch.recording.bdf_layout import read_layout, read_texts
 from emgtwitch.recording.bdf_recorder import BdfRecorder, Recorded
-from emgtwitch.recording.bids import entities, is_bids_recording
+from emgtwitch.recording.bids import entities
+from emgtwitch.recording.derivatives import dataset_of
 from emgtwitch.recording.profile import Profile
 from emgtwitch.recording.study_files import (
     BIDS_VERSION,
@@ -48,7 +49,6 @@ _TASKS = {
     "rest": "Lying at rest, nothing moved on purpose",
     "postexercise": "Lying at rest after exercise, nothing moved on purpose",
 }
-_DEPTH = 3  # data set / subject / session / emg / recording
 _INSTRUCTIONS = "Lie still; set a mark after a cramp or after you have moved"
 _PARTICIPANTS_ABOUT = {"participant_id": {"Description": "Code of the person"}}
 _SESSIONS_ABOUT = {
@@ -132,13 +132,6 @@ def start_recording(
         raise InputError(f"{root}: cannot be written: {error.strerror}") from error
 
 
-def dataset_of(recording: Path) -> Path | None:
-    """Return the data set that a recording lies in: three folders up, or None."""
-    above = recording.absolute().parents
-    inside = len(above) > _DEPTH and is_bids_recording(recording)
-    return above[_DEPTH] if inside and (above[_DEPTH] / DESCRIPTION).exists() else None
-
-
 def is_unfinished(recording: Path) -> bool:
     """Return whether a recording of `start_recording` waits for `finish_recording`."""
     if dataset_of(recording) is None:
@@ -182,6 +175,8 @@ def finish_recording(
 
 def _finish(path: Path, recorded: Recorded | None, about: Mapping[str, Any]) -> None:
     layout = read_layout(path)
+    if layout.n_records < 1:
+        return  # the disk failed: it waits for its recovery
     texts = [
         (onset, min(duration, max(layout.n_records - onset, 0)), text)  # a kill came in a gap
         for onset, duration, text in read_texts(path)
@@ -391,7 +386,8 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 def _beside(recording: Path) -> tuple[Path, Path, Path, Path, Path]:
     """Return the paths of scans.tsv, emg.json, channels.tsv, events.tsv and events.json."""
     own = entities(recording)
-    scans = recording.parents[1] / f"sub-{own['sub']}_ses-{own['ses']}_scans.tsv"
+    whose = "_".join(f"{name}-{own[name]}" for name in ("sub", "ses") if name in own)
+    scans = recording.parents[1] / f"{whose}_scans.tsv"
     stem = recording.name.removesuffix("emg.bdf")
     names = ("emg.json", "channels.tsv", "events.tsv", "events.json")
     sidecar, channels, events, about_events = (recording.with_name(stem + name) for name in names)
