@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,8 @@ def cannot_open(name: str, error: BaseException) -> BridgeError:
     text = str(error)
     windows = sys.platform == "win32"
     if "://" in name:
+        if name.startswith("socket:") and not re.fullmatch(r"socket://[^/]+:\d+(\?.*)?", name):
+            return BridgeError(f"{name}: a socket is given as socket://HOST:PORT")
         return BridgeError(f"{name} cannot be reached: {text.rpartition('] ')[2]}")
     if number == errno.ENOENT or "FileNotFoundError" in text:
         return BridgeError(f"{name}: there is no such port; {_ports_in_words()}")
