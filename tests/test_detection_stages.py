@@ -8,8 +8,9 @@ from scipy.signal import butter, sosfilt
 
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
+from emgtwitch.detection.decision import HALF_SECOND, MARGIN
 from emgtwitch.detection.front_end import GapBridge, band_pass, remove_glitches
-from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, make_grid
+from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.mains import MainsCanceller
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
@@ -27,7 +28,8 @@ def potential(sfreq=SFREQ, width_s=0.002, height_uv=100.0, n=101):
 @settings(derandomize=True)
 def test_decisions_are_possible_within_a_second_at_any_rate(sfreq):
     grid = make_grid(sfreq)
-    assert (DECISION_TILES + 1) * TILE_BLOCKS * grid.block_s + 0.0061 <= 1.0
+    assert grid.ahead >= HALF_SECOND + MARGIN
+    assert (grid.ahead + TILE_BLOCKS) * grid.block_s + 0.0061 <= 1.0
     assert grid.n_tile % grid.step == 0
     assert grid.n_block % grid.hop == 0
 

@@ -1,9 +1,9 @@
 """The decision on each candidate once its surroundings are known, and the account of valid time.
 
-A tile is decided when `DECISION_TILES` further ones are known. Stretches of sustained activity
-are found from how much of a second is active and from trains of alike, regular potentials; what
-lies in them is rejected, like what lies in gaps or beside artefacts, and the stretch itself
-becomes a row of the event table and is taken out of the valid time.
+A block is decided when most of a second after it is known, `Grid.ahead` blocks. Stretches of
+sustained activity are found from how much of a second is active and from trains of alike, regular
+potentials; what lies in them is rejected, like what lies in gaps or beside artefacts, and the
+stretch itself becomes a row of the event table and is taken out of the valid time.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,8 @@ from emgtwitch.detection.codes import (
     GAP,
     SATURATION,
     VALID,
-    WARM_UP,
 )
-from emgtwitch.detection.grid import DECISION_TILES, TILE_BLOCKS, Grid
+from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 from emgtwitch.detection.settings import Preset
 from emgtwitch.detection.units import UnitMemory
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
@@ -36,9 +35,9 @@ RUN, RUN_SHARE = 10, 0.9  # blocks, of which so many active are a contraction by
 RUN_MARGIN = 20  # blocks beside such a run that go with it
 PAUSE = 20  # blocks without activity that end a contraction,
 TAIL = 120  # which cannot go on for longer than this after it was last sustained
-PAST_TILES = 8  # kept before the tile that is being decided
-PAST_S = 1.0  # candidates before it are kept for so long
-NOW = slice(PAST_TILES * TILE_BLOCKS, (PAST_TILES + 1) * TILE_BLOCKS)  # its blocks
+PAST = 48  # blocks kept before those that are being decided
+PAST_S = 1.0  # candidates before them are kept for so long
+NOW = slice(PAST, PAST + TILE_BLOCKS)  # those that are being decided
 ACTIVE = 1.9**2  # power over that of the noise, above which a block is active
 LOUDER = 1.3  # power of a typical block around, above which the noise counts as louder there
 TRIAL_TYPE_OF = {reason: trial_type for trial_type, reason in EXCLUSIONS.values()}
@@ -65,8 +64,8 @@ class Decider:
         self._names, self._preset, self._grid = tuple(ch_names), preset, grid
         self.score_limit = score_limit
         n_channels = len(ch_names)
-        n_blocks = (PAST_TILES + 1 + DECISION_TILES) * TILE_BLOCKS
-        self._codes = np.full((n_channels, n_blocks), WARM_UP)
+        n_blocks = NOW.stop + grid.ahead
+        self._codes = np.full((n_channels, n_blocks), VALID)
         self._power = np.zeros((n_channels, n_blocks))
         self._in_train = np.zeros((n_channels, n_blocks), dtype=bool)
         self._candidates: list[list[Candidate]] = [[] for _ in ch_names]
@@ -77,7 +76,7 @@ class Decider:
         self._since_active = np.zeros(n_channels, dtype=int)
         self._state = np.full(n_channels, VALID)
         self._since = np.zeros(n_channels)
-        self._tile = -DECISION_TILES
+        self._first = -grid.ahead - TILE_BLOCKS  # of the blocks that are decided next
         self.blocks = {code: np.zeros(n_channels, dtype=int) for code in (VALID, *EXCLUSIONS)}
         """Number of decided blocks of each channel that were valid, or excluded and why."""
         self._noise_power = np.zeros(n_channels)
@@ -89,7 +88,7 @@ class Decider:
         level: np.ndarray,
         candidates: list[Candidate],
     ) -> list[Event]:
-        """Take in the newest tile and decide the one `DECISION_TILES` before it.
+        """Take in the newest tile and decide as many blocks of before.
 
         Parameters
         ----------
@@ -114,12 +113,12 @@ class Decider:
         )
         for candidate in candidates:
             self._candidates[candidate.channel].append(candidate)
-        tile, self._tile = self._tile, self._tile + 1
-        return self._decide(tile, level) if tile >= 0 else []
+        self._first += TILE_BLOCKS
+        return self._decide(level)
 
-    def _decide(self, tile: int, level: np.ndarray) -> list[Event]:
-        tile_s = self._grid.block_s * TILE_BLOCKS
-        start_s, stop_s = tile * tile_s, (tile + 1) * tile_s
+    def _decide(self, level: np.ndarray) -> list[Event]:
+        start_s = self._first * self._grid.block_s
+        stop_s = (self._first + TILE_BLOCKS) * self._grid.block_s
         due = [c for found in self._candidates for c in found if start_s <= c.time_s < stop_s]
         for candidate in due:
             if not candidate.reason:
@@ -133,10 +132,11 @@ class Decider:
             elif not candidate.reason:
                 candidate.reason = self._local_noise_reason(candidate, block)
         events = [self._row(c) for c in due]
-        events += self._intervals(codes, start_s)
-        for code in np.unique(codes).tolist():
-            self.blocks[code] += (codes == code).sum(axis=1)
-        self._noise_power += (codes == VALID).sum(axis=1) * np.nan_to_num(level)
+        events += self._intervals(codes)
+        recorded = codes[:, max(-self._first, 0) :]  # the rest is before the first sample
+        for code in np.unique(recorded).tolist():
+            self.blocks[code] += (recorded == code).sum(axis=1)
+        self._noise_power += (recorded == VALID).sum(axis=1) * np.nan_to_num(level)
         for found in self._candidates:
             while found and found[0].time_s < start_s - PAST_S:
                 found.pop(0)
@@ -252,12 +252,12 @@ class Decider:
             self._bursts[channel] += 1
         return self._bursts[channel] if continues or followed else -1
 
-    def _intervals(self, codes: np.ndarray, start_s: float) -> list[Event]:
-        """Return rows for the excluded stretches that end in this tile."""
+    def _intervals(self, codes: np.ndarray) -> list[Event]:
+        """Return rows for the excluded stretches that end in these blocks."""
         before = np.concatenate([self._state[:, None], codes[:, :-1]], axis=1)
         events = []
         for channel, block in zip(*np.nonzero(codes != before), strict=True):
-            time = start_s + block * self._grid.block_s
+            time = float(self._first + block) * self._grid.block_s
             events += self._close(channel, before[channel, block], time)
             self._since[channel] = time
         self._state = codes[:, -1].copy()

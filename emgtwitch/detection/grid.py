@@ -7,7 +7,10 @@ numbers and have one size: so the result cannot depend on the blocks, down to th
 from dataclasses import dataclass
 
 TILE_BLOCKS = 6
-DECISION_TILES = 5  # a tile is decided when this many after it are known: at most 1 s in all
+BLOCK_S = 0.025  # at most
+# From the beginning of a block to the tile with which it is decided: with the look-ahead of the
+# front end, and since a peak may lie a little before the block, this makes at most 1 s.
+DECISION_S = 0.97
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Grid:
     hop
         The statistic is computed at every `hop`-th of those.
     n_block
-        Seen samples of a block, about 25 ms; a potential fills one or two.
+        Seen samples of a block, up to 25 ms; a potential fills one or two.
     """
 
     sfreq: float
@@ -46,9 +49,14 @@ class Grid:
         """Length of a block, s."""
         return self.n_block * self.step / self.sfreq
 
+    @property
+    def ahead(self) -> int:
+        """Blocks that are known after those that are decided with a tile."""
+        return int(DECISION_S / self.block_s) - TILE_BLOCKS
+
 
 def make_grid(sfreq: float) -> Grid:
     """Return the grid for a sampling frequency."""
     step = max(1, int(sfreq // 1000))
     hop = 2 if sfreq / step >= 750 else 1
-    return Grid(sfreq, step, hop, hop * round(0.025 * sfreq / step / hop))
+    return Grid(sfreq, step, hop, hop * int(BLOCK_S * sfreq / step / hop))

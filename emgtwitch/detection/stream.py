@@ -13,7 +13,7 @@ from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.codes import VALID, WARM_UP
 from emgtwitch.detection.decision import Decider
 from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
-from emgtwitch.detection.grid import DECISION_TILES, make_grid
+from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.settings import Settings
 from emgtwitch.detection.validity import Validity
@@ -160,7 +160,7 @@ class StreamingDetector:
         n_pushed = self._n_pushed
         end_s = n_pushed / self.sfreq
         n_block = self.grid.n_block * self.grid.step
-        n_rest = (DECISION_TILES + 2) * self.grid.n_tile + self._ruler.reach
+        n_rest = (self.grid.ahead + 3 * TILE_BLOCKS) * n_block + self._ruler.reach
         silence = np.full((len(self.ch_names), n_rest), np.nan)
         silence[:, : -n_pushed % n_block] = self._last  # the last block is whole
         events = [event for event in self.push(silence) if not event.provisional]
