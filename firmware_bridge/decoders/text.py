@@ -31,6 +31,7 @@ _TIME_NAMES = {
 }
 
 _LINE_END = re.compile(rb"[\r\n]")
+_AFTER_NAME = re.compile(rb": +")
 _SEPARATOR = re.compile(rb" *[,;\t][ \t]*")
 _NUMBER = re.compile(
     rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?|ovf)", re.IGNORECASE
@@ -163,10 +164,14 @@ class TextDecoder:
             self._reject("too long")
             return None
         line = line.strip(b" \t")
-        separated = _SEPARATOR.split(line) if line else [b""]
-        fields = separated if len(separated) > 1 or b":" in line else line.split()
-        if fields and not fields[-1]:
-            fields.pop()
+        if not line:
+            return None
+        separated = _SEPARATOR.split(line)
+        fields = separated if len(separated) > 1 else _AFTER_NAME.sub(b":", line).split()
+        if b":" in line and not all(b":" in field for field in fields):
+            fields = separated  # spaces inside a name
+        if not fields[-1]:
+            fields = fields[:-1]
         if not fields:
             return None
         parts = [field.rpartition(b":") for field in fields]
