@@ -59,7 +59,8 @@ class Link:
             self._serial = serial.serial_for_url(port, do_not_open=True)
             self._serial.baudrate = baud
             self._serial.timeout = 0 if self._is_socket else WAIT_S
-            self._serial.write_timeout = _WRITE_TIMEOUT_S
+            if not port.startswith("rfc2217://"):  # which does not have it
+                self._serial.write_timeout = _WRITE_TIMEOUT_S
             # Two readers of one port would each get half of the bytes.
             with contextlib.suppress(ValueError):
                 self._serial.exclusive = True

@@ -1,12 +1,19 @@
 """Opening, identifying, starting, marking and stopping a device; what is refused, and how."""
 
 import os
+import select
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import serial
+from serial.rfc2217 import PortManager
 
 from firmware_bridge import frames
 from firmware_bridge.decoders import Block, BridgeError, Mark
@@ -184,6 +191,75 @@ def test_refusals_in_words(tmp_path):
     log.write_bytes(b"")
     with pytest.raises(BridgeError, match="is there already"):
         open_device("loop://", log=log)
+
+
+@pytest.fixture
+def remote(virtual):
+    """The virtual device behind a server of RFC 2217, as ser2net is one; yields the URL."""
+    line = serial.serial_for_url(virtual.serve_tcp(), timeout=0)
+    listener = socket.create_server(("127.0.0.1", 0))
+    ending = threading.Event()
+
+    class Client:
+        def __init__(self, connection):
+            self.write = connection.sendall
+
+    def serve():
+        connection, _ = listener.accept()
+        manager = PortManager(line, Client(connection))
+        while not ending.is_set():
+            ready, *_ = select.select([connection, line.fileno()], [], [], 0.05)
+            if connection in ready:
+                data = connection.recv(4096)
+                if not data:
+                    break
+                line.write(b"".join(manager.filter(data)))
+            if line.fileno() in ready:
+                connection.sendall(b"".join(manager.escape(line.read(4096))))
+        connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"rfc2217://127.0.0.1:{listener.getsockname()[1]}"
+    ending.set()
+    thread.join()
+    listener.close()
+    line.close()
+
+
+@pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # of pyserial
+def test_over_rfc_2217(remote):
+    with open_device(remote) as device:
+        assert device.info.format == "emgt"
+        device.start()
+        assert blocks_of(device, 0.5)[0].first == 0
+        assert device.statistics.rejected.total() == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_interrupted_it_stops_the_board_and_ends(virtual):
+    program = """
+import sys
+from firmware_bridge.device import open_device
+with open_device(sys.argv[1]) as device:
+    device.start()
+    print("started", flush=True)
+    while True:
+        device.read(1.0)
+"""
+    command = [sys.executable, "-c", program, virtual.serve_tcp()]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "started\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert errors.endswith("KeyboardInterrupt\n")
+    (stream,) = virtual.streams
+    due = stream.due
+    time.sleep(0.2)
+    assert stream.due == due
 
 
 def test_loop_url_carries_bytes():

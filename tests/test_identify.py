@@ -1,4 +1,4 @@
-"""What is behind a port is found out, or said to be unknown; side by side: most of it is waiting."""
+"""What is behind a port is found out, or said to be unknown; side by side to save waiting."""
 
 import os
 import time
