@@ -16,6 +16,7 @@ from firmware_bridge import frames
 HERE = Path(__file__).parent
 ARDUINO = HERE.parents[1] / "firmware_bridge" / "arduino"
 CLOCK_HZ = 16_000_000
+FLASH_BYTES = 32_768
 BOOT_S = 0.2  # until all INFO is sent
 RUNNING, SLEEPING = 2, 3  # states that simavr tells
 AVR_LIBC = "/usr/lib/avr/include/avr/io.h"
@@ -97,6 +98,8 @@ def shim(need, compile_here) -> ctypes.CDLL:
         ("sim_pin", None, [pointer, ctypes.c_char, ctypes.c_int, ctypes.c_int]),
         ("sim_cycle", number, [pointer]),
         ("sim_memory", pointer, [pointer]),
+        ("sim_flash", pointer, [pointer]),
+        ("sim_begin_at", None, [pointer, ctypes.c_uint]),
         ("sim_reset", None, [pointer]),
     ):
         getattr(library, name).restype = result
@@ -177,6 +180,17 @@ class Emulator:
         """Start the board anew, as opening the port of an Uno does."""
         self._shim.sim_reset(self._board)
         self.press(False)
+
+    def install(self, program: bytes, begin: int) -> None:
+        """Put this into the program space and start it at an address."""
+        ctypes.memmove(self._shim.sim_flash(self._board), program, FLASH_BYTES)
+        self._shim.sim_begin_at(self._board, begin)
+        self.reset()
+
+    @property
+    def program(self) -> bytes:
+        """All of the program space."""
+        return ctypes.string_at(self._shim.sim_flash(self._board), FLASH_BYTES)
 
     @property
     def cycle(self) -> int:

@@ -16,6 +16,7 @@
 #include <simavr/sim_elf.h>
 
 enum { TIMER1_COMPB = 12, ADCSRA_ADDRESS = 0x7A, ADATE_BIT = 5 };
+enum { MCUSR_ADDRESS = 0x54, EXTRF_BIT = 1 };
 enum { RING = 1 << 16, MOST_STARTS = 1 << 16 };
 
 typedef struct {
@@ -176,4 +177,17 @@ uint64_t sim_cycle(sim_t *sim) { return sim->avr->cycle; }
 /* All of its data space: registers, ports, RAM. */
 uint8_t *sim_memory(sim_t *sim) { return sim->avr->data; }
 
-void sim_reset(sim_t *sim) { avr_reset(sim->avr); }
+/* All of its program space. */
+uint8_t *sim_flash(sim_t *sim) { return sim->avr->flash; }
+
+/* Where the program begins after a reset: 0, or where a bootloader lies. */
+void sim_begin_at(sim_t *sim, unsigned address) {
+  sim->avr->reset_pc = address;
+  sim->avr->codeend = sim->avr->flashend;
+}
+
+/* By the reset pin, as opening the port of an Uno does. */
+void sim_reset(sim_t *sim) {
+  avr_reset(sim->avr);
+  sim->avr->data[MCUSR_ADDRESS] = 1 << EXTRF_BIT;
+}
