@@ -57,8 +57,8 @@ def decoders(name):
     if name == "text":
         made |= {
             " any columns": lambda: TextDecoder(),
-            " micros": lambda: TextDecoder(2, time_unit="us"),
-            " millis": lambda: TextDecoder(None, time_unit="ms"),
+            " micros": lambda: TextDecoder(2, time_column=(0, "us")),
+            " millis": lambda: TextDecoder(None, time_column=(1, "ms")),
         }
     if wire.variable_bits:
         made[" 14 bits"] = lambda: wire.make_decoder(3, bits=14)
@@ -196,6 +196,14 @@ def test_what_is_known_of_the_formats():
     }
 
 
-def test_an_unknown_unit_of_time_is_refused():
-    with pytest.raises(BridgeError, match="give us"):
-        TextDecoder(time_unit="s")
+@pytest.mark.parametrize("column", [(0, "s"), (-1, "us")])
+def test_an_impossible_time_column_is_refused(column):
+    with pytest.raises(BridgeError, match="time column"):
+        TextDecoder(time_column=column)
+
+
+@pytest.mark.parametrize("name", ["byb", "chords", "bitalino"])
+@pytest.mark.parametrize("n_channels", [-1, 0, 200])
+def test_an_impossible_number_of_channels_is_refused(name, n_channels):
+    with pytest.raises(BridgeError, match="channels"):
+        FORMATS[name].make_decoder(n_channels)

@@ -137,7 +137,7 @@ def test_time_is_never_guessed(header):
 def test_the_wrap_of_the_clock_is_undone(unit, per_s):
     ticks = 2**32 - 5 + 2 * np.arange(10)
     lines = [f"{tick % 2**32},{k}" for k, tick in enumerate(ticks)]
-    decoder = TextDecoder(1, time_unit=unit)
+    decoder = TextDecoder(1, time_column=(0, unit))
     blocks = decoder.feed("\n".join(["", *lines, ""]).encode())
     assert np.array_equal(np.concatenate([block.time_s for block in blocks]), ticks / per_s)
     assert decoder.statistics.n_scans == 10
@@ -145,7 +145,7 @@ def test_the_wrap_of_the_clock_is_undone(unit, per_s):
 
 def on_clock(ticks):
     """Return decoder, sessions, indices and times of scans with these clocks of microseconds."""
-    decoder = TextDecoder(1, time_unit="us")
+    decoder = TextDecoder(1, time_column=(0, "us"))
     blocks = decoder.feed("\n".join(["", *(f"{tick},5" for tick in ticks), ""]).encode())
     sessions = [block.session for block in blocks for _ in block.time_s]
     indices = [block.first + k for block in blocks for k in range(len(block.time_s))]
@@ -187,7 +187,7 @@ def test_a_pause_of_the_board_is_time():
 
 @pytest.mark.parametrize("clock", ["-5", "12.5", "4294967296", "nan"])
 def test_what_is_no_clock_is_a_lost_scan(clock):
-    decoder = TextDecoder(1, time_unit="us")
+    decoder = TextDecoder(1, time_column=(0, "us"))
     blocks = decoder.feed(f"\n1,2\n2,2\n{clock},2\n4,2\n".encode())
     assert [block.first for block in blocks] == [0, 3]
     assert decoder.statistics.rejected == {"clock": 1}
@@ -208,3 +208,10 @@ def test_encoded_scans_with_clock_and_names_come_back():
 def test_a_single_name_may_contain_spaces():
     decoder, _, rows = decode(["left calf: 512"] * 2)
     assert (decoder.ch_names, rows) == (("left calf",), [[512]] * 2)
+
+
+def test_what_the_names_told_can_be_given_to_a_decoder_that_joins_later():
+    first, _, _ = decode(["left,right,millis", "1,2,3", "4,5,6"])
+    assert first.time_column == (2, "ms")
+    _, _, rows = decode(["7,8,9", "10,11,12"], TextDecoder(2, first.time_column))
+    assert rows == [[7, 8], [10, 11]]

@@ -20,7 +20,7 @@ polynomial, is then a multiple of x^4 + x + 1. The digital lines I1..O2 are not 
 
 import numpy as np
 
-from firmware_bridge.decoders.counted import CountedDecoder, require_codes
+from firmware_bridge.decoders.counted import CountedDecoder, require_channels, require_codes
 
 BAUD = 115_200
 IDENTIFY, STOP = b"\x07", b"\x00"
@@ -56,6 +56,11 @@ class BitalinoDecoder(CountedDecoder):
     There are no bytes to synchronise on and a CRC of 4 bits passes 1 of 16 by chance, more with
     samples that follow a line. So a frame is held until the next one is intact too and has the
     next counter, out of step until two have followed.
+
+    Raises
+    ------
+    BridgeError
+        If no board has so many channels.
     """
 
     MODULUS = 16
@@ -63,6 +68,7 @@ class BitalinoDecoder(CountedDecoder):
     CONFIRM = 2
 
     def __init__(self, n_channels: int = N_CHANNELS) -> None:
+        require_channels("BITalino", n_channels, len(_LENGTHS) - 1)
         super().__init__(_LENGTHS[n_channels])
         self._n_channels = n_channels
 

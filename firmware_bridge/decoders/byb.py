@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_bridge.decoders import Block, Mark, Statistics
-from firmware_bridge.decoders.counted import require_codes
+from firmware_bridge.decoders.counted import require_channels, require_codes
 
 BAUD = 222_222
 OTHER_BAUDS = (230_400, 500_000)
 IDENTIFY = b"b:;\n"
-N_CHANNELS, BITS = 1, 10
+N_CHANNELS, MOST_CHANNELS, BITS = 1, 6, 10
 NOMINAL_TOTAL_HZ = 10_000
 REAL_TOTAL_HZ = 16e6 / (8 * 199)
 
@@ -61,9 +61,15 @@ class BybDecoder:
     ----------
     statistics
         `rejected` counts "bytes" of damaged scans and "messages" without an end.
+
+    Raises
+    ------
+    BridgeError
+        If no board has so many channels.
     """
 
     def __init__(self, n_channels: int = N_CHANNELS, bits: int = BITS) -> None:
+        require_channels("Backyard Brains", n_channels, MOST_CHANNELS)
         self.statistics = Statistics()
         self._length = 2 * n_channels
         high = (1 << bits) - 1 >> 7

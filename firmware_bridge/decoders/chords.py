@@ -7,12 +7,12 @@ board itself skips stays unseen. The board sends after START; any byte it receiv
 
 import numpy as np
 
-from firmware_bridge.decoders.counted import CountedDecoder, require_codes
+from firmware_bridge.decoders.counted import CountedDecoder, require_channels, require_codes
 
 BAUD = 230_400
 OTHER_BAUDS = (115_200,)
 IDENTIFY, START, STOP = b"WHORU\n", b"START\n", b"STOP\n"
-N_CHANNELS, BITS = 6, 10
+N_CHANNELS, MOST_CHANNELS, BITS = 6, 16, 10
 SFREQ_HZ = 250.0  # of the Uno; see BOARDS
 
 # What a board answers to IDENTIFY: scans per second, channels, bits.
@@ -41,11 +41,17 @@ class ChordsDecoder(CountedDecoder):
     ----------
     n_channels, bits
         Of the board, see `BOARDS`; a frame with a code beyond `bits` is refused.
+
+    Raises
+    ------
+    BridgeError
+        If no board has so many channels.
     """
 
     SYNC = b"\xc7\x7c"
 
     def __init__(self, n_channels: int = N_CHANNELS, bits: int = BITS) -> None:
+        require_channels("Chords", n_channels, MOST_CHANNELS)
         super().__init__(2 * n_channels + 4)
         self._highest = (1 << bits) - 1 >> 8
 

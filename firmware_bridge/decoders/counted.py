@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firmware_bridge.decoders import Block, Statistics
+from firmware_bridge.decoders import Block, BridgeError, Statistics
 
 
 class CountedDecoder:
@@ -154,6 +154,12 @@ class CountedDecoder:
         self.statistics.n_scans += len(frames)
         array = np.frombuffer(b"".join(frames), np.uint8).reshape(-1, self.length)
         return Block(self._next - len(frames), np.ascontiguousarray(self._codes(array)))
+
+
+def require_channels(title: str, n_channels: int, most: int) -> None:
+    """Raise BridgeError if boards of this format never have so many channels."""
+    if not 1 <= n_channels <= most:
+        raise BridgeError(f"{title} boards have 1 to {most} channels, not {n_channels}")
 
 
 def require_codes(counts: np.ndarray, low: int, high: int) -> np.ndarray:

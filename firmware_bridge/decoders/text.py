@@ -90,7 +90,7 @@ class TextDecoder:
     in front of the numbers, are those of the first two scans in a row that agree; lines with
     others are rejected. A line of names right before the first scans, separated by more than
     spaces, names the columns. A time column is known by its name (``micros``, ``time_us``,
-    ``millis``, ``time (ms)`` and the like) or by `time_unit`, never guessed. Time that steps back,
+    ``millis``, ``time (ms)`` and the like) or given, never guessed. Time that steps back,
     or ahead by more than 1 s, must be confirmed by the next scan; a confirmed step back, or ahead
     by more than 60 s, is a board that started anew, and another session.
 
@@ -104,8 +104,9 @@ class TextDecoder:
     ----------
     n_channels
         None takes as many as the scans have.
-    time_unit
-        ``us`` or ``ms``: the first column is the board's clock, a whole number of 32 bits.
+    time_column
+        The place, from 0, of the board's clock, a whole number of 32 bits, and its unit, ``us`` or
+        ``ms``. It has to be given to a decoder that will not see the names.
 
     Attributes
     ----------
@@ -116,20 +117,24 @@ class TextDecoder:
         None until known.
     ch_names
         Names of the channels, empty if there are none.
+    time_column
+        As given, or as the names told.
 
     Raises
     ------
     BridgeError
-        If `time_unit` is another one.
+        If `time_column` cannot be.
     """
 
-    def __init__(self, n_channels: int | None = None, time_unit: str | None = None) -> None:
-        if time_unit not in (None, *TICKS_PER_S):
-            raise BridgeError(f"time unit {time_unit!r}: give us (micros) or ms (millis)")
+    def __init__(
+        self, n_channels: int | None = None, time_column: tuple[int, str] | None = None
+    ) -> None:
+        if time_column is not None and (time_column[0] < 0 or time_column[1] not in TICKS_PER_S):
+            raise BridgeError(f"time column {time_column}: its place, from 0, and us or ms")
         self.statistics = Statistics()
         self.n_channels = n_channels
         self.ch_names: tuple[str, ...] = ()
-        self._time = None if time_unit is None else (0, time_unit)  # column and unit
+        self.time_column = time_column
         self._header: tuple[str, ...] = ()
         self._model: _Scan | None = None  # all scans agree with it; None: not known yet
         self._held: _Scan | None = None  # to be confirmed by the next one
@@ -212,22 +217,24 @@ class TextDecoder:
         if held is None:
             return []
         names = scan.names or (self._header if len(self._header) == len(scan.values) else ())
-        time = self._time or _time_column(names)
+        time = self.time_column or _time_column(names)
         n_channels = len(scan.values) - (time is not None)
-        if not held.agrees(scan) or not n_channels or self.n_channels not in (None, n_channels):
+        is_possible = n_channels > 0 and (time is None or time[0] <= n_channels)
+        is_right = is_possible and self.n_channels in (None, n_channels)
+        if not is_right or not held.agrees(scan):
             self._reject("columns")
             return []
-        self._model, self._held, self._time = scan, None, time
-        self.n_channels = n_channels
+        self._model, self._held = scan, None
+        self.n_channels, self.time_column = n_channels, time
         self.ch_names = tuple(n for k, n in enumerate(names) if time is None or k != time[0])
         held.lost = 0
         return self._on_clock(held) + self._on_clock(scan)
 
     def _on_clock(self, scan: _Scan) -> list[_Scan]:
         """Return the scans whose time is plausible, or confirmed, now that this one has come."""
-        if self._time is None:
+        if self.time_column is None:
             return [scan]
-        column, unit = self._time
+        column, unit = self.time_column
         ticks = scan.values[column]
         if not ticks.isdigit() or int(ticks) >= _WRAP:
             self._reject("clock", scan.lost + 1)
@@ -259,9 +266,9 @@ class TextDecoder:
         self.statistics.n_frames += len(scans)
         self.statistics.n_scans += len(scans)
         values = np.array([list(map(_number, scan.values)) for scan in scans]).T.copy()
-        if self._time is None:
+        if self.time_column is None:
             return Block(first, _whole(values), session)
-        column, unit = self._time
+        column, unit = self.time_column
         counts = _whole(np.delete(values, column, axis=0))
         time_s = np.array([scan.ticks for scan in scans]) / TICKS_PER_S[unit]
         return TimedBlock(first, counts, session, time_s=time_s)
