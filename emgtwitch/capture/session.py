@@ -13,6 +13,7 @@ from firmware_bridge.device import Device
 from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
 
 _FIRST_S = 10.0
+_OVERTIME_S = 10.0  # without scans, after which the computer's clock ends a recording
 
 
 class Marks(Protocol):
@@ -53,6 +54,8 @@ class Session:
         The recording.
     marks
         Where marks come from.
+    most_scans
+        Where the recording ends; None for no end.
 
     Attributes
     ----------
@@ -60,11 +63,29 @@ class Session:
         What is wrong at the moment, in words; empty if nothing.
     """
 
-    def __init__(self, device: Device, live: LiveRecording, marks: Sequence[Marks] = ()) -> None:
+    def __init__(
+        self,
+        device: Device,
+        live: LiveRecording,
+        marks: Sequence[Marks] = (),
+        most_scans: int | None = None,
+    ) -> None:
         self.device, self.live = device, live
         self._marks = marks
+        self._most_scans = most_scans
+        self._begun_s = time.monotonic()
+        self._is_past_end = False
         self.trouble = ""
         self._said: list[str] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all scans have come, or would have if the board were still sending."""
+        if self._most_scans is None:
+            return False
+        due_s = self._most_scans / self.live.detector.sfreq + _OVERTIME_S
+        late = bool(self.trouble) and time.monotonic() - self._begun_s > due_s
+        return late or self._is_past_end
 
     def take_said(self) -> list[str]:
         """Return lines for people, on what happened since the last call."""
@@ -81,7 +102,7 @@ class Session:
         for item in items:
             match item:
                 case Block():
-                    new += self.live.take(item.first, item.counts)
+                    new += self._take(item)
                 case Mark():
                     self._annotate(item.scan, f"{item.source} {item.code}")
                 case Lost() | Reconnected() | Stalled() | Gap() | Notice():
@@ -90,6 +111,14 @@ class Session:
             for mark in source.take():
                 self._annotate(self._scan_at(mark.time_s), mark.text)
         return new
+
+    def _take(self, block: Block) -> list[Event]:
+        """Take in a block, as far as it belongs to the recording."""
+        counts = block.counts
+        if self._most_scans is not None:
+            counts = counts[:, : max(0, self._most_scans - block.first)]
+            self._is_past_end = block.first + block.counts.shape[1] >= self._most_scans
+        return self.live.take(block.first, counts) if counts.shape[1] else []
 
     def _annotate(self, scan: float, text: str) -> None:
         onset_s = scan / self.live.detector.sfreq

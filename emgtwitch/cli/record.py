@@ -5,10 +5,8 @@ import json
 import math
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +39,6 @@ examples:
   emgtwitch record --port COM4 --profile calves.toml --condition post-exercise
   emgtwitch record --write-profile calves.toml        an example of a profile, to be filled in"""
 _READ_S = 0.2
-_OVERTIME_S = 10.0  # without scans, after which the computer's clock ends a recording
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -143,12 +140,12 @@ def _told_profile(arguments: argparse.Namespace, info: "DeviceInfo") -> "Profile
     """Return what is recorded, as the command line and the board say."""
     from emgtwitch.recording.profile import Channel, Profile
 
-    gains = info.gain or (None,) * info.n_channels
-    channels = tuple(
-        Channel(name, gain=gain)
-        for name, gain in zip(arguments.channels or info.ch_names, gains, strict=True)
-    )
-    return Profile(channels=channels, **{"subject": ""} | _said(arguments))
+    names, gains = arguments.channels or info.ch_names, info.gain or (None,) * info.n_channels
+    channels = []
+    for k, (name, gain) in enumerate(zip(names, gains, strict=True)):
+        sensor = [info.about.get(f"ch{k}.{key}") for key in ("sensor", "output")]
+        channels.append(Channel(name, gain=gain, sensor=" ".join(filter(None, sensor))))
+    return Profile(channels=tuple(channels), **{"subject": ""} | _said(arguments))
 
 
 def _scale(
@@ -213,10 +210,11 @@ def _record(
     spooled = SpooledMarks(arguments.dataset)
     typed = [TypedMarks(sys.stdin)] if sys.stdin else []
     live = LiveRecording(recorder, detector, scale)
-    session = Session(device, live, [spooled, *typed])
+    most = None if arguments.minutes is None else round(60 * arguments.minutes * sfreq)
+    session = Session(device, live, [spooled, *typed], most)
     try:
         session.take(items)
-        _run(session, arguments.minutes, line, ended)
+        _run(session, line, ended)
     finally:
         spooled.close()
         recorded = recorder.close()
@@ -229,23 +227,18 @@ def _record(
     return 1
 
 
-def _run(
-    session: "Session", minutes: float | None, line: "StatusLine", ended: Callable[[], bool]
-) -> None:
+def _run(session: "Session", line: "StatusLine", ended: Callable[[], bool]) -> None:
     """Record until the end, telling how it goes; on the disk is then all that came."""
     from emgtwitch.capture.status_line import status_text
 
-    live, stop_s = session.live, math.inf if minutes is None else 60 * minutes
+    live = session.live
     assert live.recorder
-    begun_s = time.monotonic() - live.recorded_s
-    while not (ended() or live.recorder.failed or live.recorded_s >= stop_s):
+    while not (ended() or live.recorder.failed or session.is_over):
         session.step(_READ_S)
         for text in session.take_said():
             line.say(text)
         if line.due:
             line.show(status_text(live.recorded_s, live.status(), live.lost_scans, session.trouble))
-        if session.trouble and time.monotonic() - begun_s > stop_s + _OVERTIME_S:
-            break
     session.device.stop()
     session.step(0)
     line.end()
@@ -270,8 +263,8 @@ def _about_board(info: "DeviceInfo") -> dict[str, Any]:
 
 def _about_clock(device: "Device") -> dict[str, Any]:
     """Return what ``_emg.json`` says of the true rate, and of what was lost on the line."""
-    clock, statistics = device.clock, asdict(device.statistics)
-    ours: dict[str, Any] = {"Line": statistics}
+    clock = device.clock
+    ours: dict[str, Any] = {"Line": vars(device.statistics)}
     if clock:
         ours |= {
             "MeasuredSamplingFrequency": clock.mean_sfreq_hz,
