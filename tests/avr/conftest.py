@@ -1,9 +1,12 @@
 """The firmware, compiled, in the emulator simavr, stepped by the clock of the board."""
 
+import contextlib
 import ctypes
 import os
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -227,3 +230,64 @@ def switch_on(shim, built) -> Iterator[Callable[..., Emulator]]:
 def emulator(switch_on) -> Emulator:
     """An Uno, switched on."""
     return switch_on()
+
+
+class Cable:
+    """Between an emulated board and a pty: time goes on for the board as it does for us.
+
+    It begins with the first byte for the board, as opening the port of an Uno starts it anew.
+
+    Attributes
+    ----------
+    port
+        Name of the pty.
+    held
+        While set, time stands still for the board.
+    """
+
+    def __init__(self, board: Emulator) -> None:
+        import tty  # there is none on Windows
+
+        self._board = board
+        self._ours, self._theirs = os.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._pump)
+        self.port = os.ttyname(self._theirs)
+        self.held = threading.Event()
+
+    def plug_in(self) -> None:
+        self._thread.start()
+
+    def unplug(self) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def _pump(self) -> None:
+        passed_on = len(self._board.sent)
+        begun = False
+        now_s = time.monotonic()
+        while not self._ending.wait(0.001):
+            before_s, now_s = now_s, time.monotonic()
+            if self.held.is_set():
+                continue
+            with contextlib.suppress(BlockingIOError):
+                self._board.write(os.read(self._ours, 4096))
+                begun = True
+            if not begun:
+                continue
+            self._board.run(now_s - before_s)
+            with contextlib.suppress(BlockingIOError):
+                passed_on += os.write(self._ours, self._board.sent[passed_on:])
+
+
+@pytest.fixture
+def cable(emulator) -> Iterator[Cable]:
+    """Lead from the emulated board to a pty, when plugged in."""
+    cable = Cable(emulator)
+    yield cable
+    cable.unplug()

@@ -1,7 +1,5 @@
 """``emgtwitch flash``: avrdude writes through a pty to the bootloader of an Uno in the emulator."""
 
-import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -26,42 +24,12 @@ def image(hex_file):
     return bytes(space[:32_768])  # Debian's bootloader is some bytes too long
 
 
-@pytest.fixture
-def connected(emulator):
-    """Connect the emulator to a pty; time goes on for the board while it is asked to."""
-    import tty
-
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    os.set_blocking(ours, False)
-    ending = threading.Event()
-
-    def pump():
-        passed_on = len(emulator.sent)
-        while not ending.is_set():
-            try:
-                emulator.write(os.read(ours, 4096))
-            except BlockingIOError:
-                ending.wait(0.0005)
-            emulator.run(0.001)
-            os.write(ours, emulator.sent[passed_on:])
-            passed_on = len(emulator.sent)
-
-    thread = threading.Thread(target=pump)
-    yield os.ttyname(theirs), thread
-    ending.set()
-    thread.join()
-    os.close(ours)
-    os.close(theirs)
-
-
-def test_an_uno_takes_the_program(need, emulator, connected, capsys):
+def test_an_uno_takes_the_program(need, emulator, cable, capsys):
     need("avrdude", str(OPTIBOOT))
-    port, thread = connected
     emulator.install(image(OPTIBOOT), BOOTLOADER)
-    thread.start()
-    assert main(["flash", "--port", port]) == 0
-    assert port in capsys.readouterr().out
+    cable.plug_in()
+    assert main(["flash", "--port", cable.port]) == 0
+    assert cable.port in capsys.readouterr().out
     expected = image(ARDUINO / "emgtwitch-uno.hex")
     assert emulator.program[:BOOTLOADER] == expected[:BOOTLOADER]
 
