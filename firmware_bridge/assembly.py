@@ -8,6 +8,8 @@ No port, no thread and no clock is read here, so that a capture replays to the s
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from firmware_bridge.clock import ClockEstimator, ClockFit
 from firmware_bridge.decoders import Block, Decoder, Mark, Statistics
 from firmware_bridge.decoders.emgt import EmgtDecoder
@@ -19,9 +21,12 @@ from firmware_bridge.items import Gap
 # How long the first blocks after a gap wait for the quickest delivery, which tells its length.
 _PLACING_S = 0.25
 # Without a block for so much longer than the scans account for, scans that no counter tells of may
-# be lost; late deliveries of busy computers come within the second time.
+# be lost. Or they come late: judged when deliveries have not caught up by a step for so long.
 _SUSPICIOUS_S = 0.25
 _CATCHING_UP_S = 0.5
+_STEP_S = 0.05
+# Blocks that wait are let go, even if none follows to judge by.
+_LONGEST_WAIT_S = 2.0
 _MOST_PINGS = 16
 _FIT_EVERY_S = 0.5
 _S = 1e-9
@@ -43,6 +48,8 @@ class Begin:
         Time of day at the moment of the beginning, since 1970 (UTC).
     why
         Why a stream after the first one was begun.
+    time_column
+        Of lines of numbers: place and unit of the board's clock; see `decoders.text`.
     """
 
     format: str
@@ -52,6 +59,7 @@ class Begin:
     bits: int | None = None
     session: int | None = None
     why: str = ""
+    time_column: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,8 @@ class Assembly:
         self._fitted_ns = 0
         # Blocks and marks that wait until the length of a gap before them is known.
         self._held: list[tuple[Block | Mark, int]] = []
-        self._release_ns = 0
+        self._judge_ns = 0
+        self._least_behind = 0.0
         self._is_placed = True
 
     def begin(self, begin: Begin, now_ns: int) -> list[object]:
@@ -134,7 +143,11 @@ class Assembly:
             self._modulus = None
         else:
             wire = FORMATS[begin.format]
-            more = {"bits": begin.bits} if wire.variable_bits and begin.bits else {}
+            more: dict[str, object] = (
+                {"bits": begin.bits} if wire.variable_bits and begin.bits else {}
+            )
+            if begin.time_column:
+                more["time_column"] = begin.time_column
             self._decoder = wire.make_decoder(begin.n_channels, **more)
             self._modulus = wire.sequence_modulus or 1
         return left
@@ -161,7 +174,8 @@ class Assembly:
         -------
         `Block` and `Mark` on the axis of the recording, `Gap`, and whatever else the decoder gives.
         """
-        found = self._release() if self._held and arrival_ns >= self._release_ns else []
+        too_long = arrival_ns >= self._judge_ns + round(_LONGEST_WAIT_S / _S)
+        found = self._release() if self._held and too_long else []
         for item in self._decoder.feed(data) if self._decoder and data else ():
             if isinstance(item, Block | Mark):
                 found += self._place(item, arrival_ns)
@@ -235,12 +249,17 @@ class Assembly:
         if not self._held:
             if not self._has_to_wait(item, arrival_ns):
                 return [self._put(item, arrival_ns)]
-            wait_s = _CATCHING_UP_S if self._is_placed else _PLACING_S
-            self._release_ns = arrival_ns + round(wait_s / _S)
+            self._least_behind = np.inf
+            self._judge_ns = arrival_ns + round(_PLACING_S / _S)
         self._held.append((item, arrival_ns))
-        if self._is_placed and isinstance(item, Block) and not self._is_late(item, arrival_ns):
-            return self._release()
-        return []
+        if self._is_placed and isinstance(item, Block):
+            if not self._is_late(item, arrival_ns):
+                return self._release()
+            behind = self._behind(item, arrival_ns)
+            if behind < self._least_behind - _STEP_S * self._rate_hz():
+                self._least_behind = behind
+                self._judge_ns = arrival_ns + round(_CATCHING_UP_S / _S)
+        return self._release() if arrival_ns >= self._judge_ns else []
 
     def _has_to_wait(self, item: Block | Mark, arrival_ns: int) -> bool:
         if not self._is_placed:

@@ -40,6 +40,8 @@ class DeviceInfo:
         Number of the board's start; None where it does not tell.
     about
         Everything the board told, as keys and values.
+    time_column
+        Of lines of numbers: place and unit of the column with the board's clock, if they have one.
     """
 
     format: str
@@ -57,6 +59,7 @@ class DeviceInfo:
     vref_mv: float | None = None
     boot_id: int | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    time_column: tuple[int, str] | None = None
 
     @property
     def n_channels(self) -> int:
@@ -122,6 +125,7 @@ def foreign_info(
     bits: int | None = None,
     measured: bool = False,
     ch_names: tuple[str, ...] = (),
+    time_column: tuple[int, str] | None = None,
 ) -> DeviceInfo:
     """Return what is known of a board with somebody else's format.
 
@@ -152,4 +156,5 @@ def foreign_info(
         board=board,
         bits=bits or wire.bits,
         uv_per_count=None if wire.uv_per_count is None else (wire.uv_per_count,) * n,
+        time_column=time_column,
     )

@@ -174,7 +174,7 @@ def _found_out(
             if ending.is_set() or time.monotonic() > until:
                 break
         if known and known[0] == _TEXT:
-            return _text_info(link, ending, speed, n_channels, sfreq)
+            return _text_info(link, ending, speed, n_channels, sfreq, bytes(heard))
         if known:
             _stop(link, ending, FORMATS[known[0]].stop)
             return foreign_info(known[0], speed, known[1], sfreq)
@@ -235,9 +235,14 @@ def _text_info(
     speed: int,
     n_channels: int | None,
     sfreq: float | None,
+    heard: bytes = b"",
 ) -> DeviceInfo:
-    """Listen to lines of numbers until their columns and, if need be, their rate are known."""
+    """Listen to lines of numbers until their columns and, if need be, their rate are known.
+
+    Their names may be in the bytes heard already.
+    """
     decoder = TextDecoder(n_channels)
+    decoder.feed(heard)
     n_scans, first_s, last_s = 0, 0.0, 0.0
     for data in link.listen(BOOT_S + _MEASURE_S, ending):
         now_s = time.monotonic()
@@ -264,6 +269,7 @@ def _text_info(
         rate,
         measured=sfreq is None,
         ch_names=decoder.ch_names,
+        time_column=decoder.time_column,
     )
 
 

@@ -144,6 +144,7 @@ class Reader:
             bits=info.bits,
             session=self._session if self._commands.is_emgt else None,
             why=why,
+            time_column=info.time_column,
         )
         now_ns = time.monotonic_ns()
         self._hand_on(self.assembly.begin(begin, now_ns))
