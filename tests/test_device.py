@@ -227,7 +227,7 @@ def remote(virtual):
     line.close()
 
 
-@pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")  # of pyserial
+@pytest.mark.filterwarnings(r"ignore:set\w+\(\) is:DeprecationWarning")  # of pyserial
 def test_over_rfc_2217(remote):
     with open_device(remote) as device:
         assert device.info.format == "emgt"
