@@ -17,6 +17,7 @@ import pyedflib
 import pytest
 
 import emgtwitch
+from benchmarks.soak import soak
 from emgtwitch.cli import main
 from emgtwitch.errors import SignalWarning
 from emgtwitch.event_table import is_twitch, read_event_table
@@ -320,3 +321,13 @@ def test_check_says_ready_or_what_to_mend(board, counts, capsys):
     assert [channel["ready"] for channel in said["channels"]] == [True, False]
     assert said["channels"][1]["problems"][0].startswith("saturation")
     assert said["lost_scans"] == 0
+
+
+# For long
+
+
+def test_short_soak(tmp_path):
+    """A minute of ``python -m benchmarks.soak``."""
+    recorded, wrong, _ = soak(1 / 60, 6, SFREQ, 10.0, tmp_path)
+    assert recorded.n_scans == 60 * SFREQ
+    assert (recorded.lost_scans, recorded.dropped_scans, wrong) == (0, 0, 0)
