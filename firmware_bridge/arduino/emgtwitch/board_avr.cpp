@@ -45,8 +45,8 @@ uint16_t *samples;
 uint8_t clock_select;
 uint32_t period;  // of a scan, in clocks of timer 1
 
-// MCUSR tells why the board started, and the watchdog stays on after it has reset the board: both
-// must be seen to before anything else.
+// MCUSR tells why the board started (0 where a bootloader has emptied it), and the watchdog stays
+// on after it has reset the board: both must be seen to before anything else.
 uint8_t cause __attribute__((section(".noinit")));
 void early() __attribute__((naked, used, section(".init3")));
 void early() {
