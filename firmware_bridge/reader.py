@@ -214,8 +214,8 @@ class Reader:
             self._keep_time(now_ns)
             self._settle_marks(now_ns)
 
-    def _pump(self) -> None:
-        """Read once and hand on what it completes."""
+    def _pump(self) -> bool:
+        """Read once and hand on what it completes; tell whether anything came."""
         data, now_ns = self.link.read()
         self._hand_on(self.assembly.feed(data, now_ns))
         if self.assembly.n_scans > self._n_scans:
@@ -225,6 +225,7 @@ class Reader:
                 seconds = (now_ns - self._last_scan_ns) / _NS
                 self._put(Stalled(now_ns, seconds, over=True))
             self._last_scan_ns = now_ns
+        return bool(data)
 
     def _hand_on(self, items: list[object]) -> None:
         for item in items:
@@ -303,13 +304,14 @@ class Reader:
         self._end_stream()
 
     def _stop(self) -> None:
-        for _ in range(_TRIES):
+        for _ in range(_TRIES if self._commands.is_emgt else 1):
             self._commands.stop()
             until = time.monotonic() + _ANSWER_S
-            while time.monotonic() < until:
-                if self._has_stopped or not self._commands.is_emgt:
+            while not self._has_stopped and time.monotonic() < until:
+                came = self._pump()
+                # Boards that do not answer have stopped when nothing comes.
+                if not self._commands.is_emgt and not (came and self._commands.can_start):
                     return
-                self._pump()
 
     # A port that has gone
 
