@@ -1,6 +1,7 @@
 """A virtual device: a board in software, opened like a real one, with faults on demand."""
 
 import heapq
+import itertools
 import math
 import os
 import select
@@ -38,7 +39,8 @@ class VirtualDevice:
 
     It does what a board does at the moment at which it is due, however late its thread comes to
     do it: which scans there are depends on the clock only. A reader that does not read fills the
-    sending ring; then whole frames are dropped and counted, as on a board.
+    sending ring; then whole frames are dropped and counted, as on a board. Opening the port
+    discards what was not read yet.
 
     Parameters
     ----------
@@ -100,6 +102,7 @@ class VirtualDevice:
         self._closing = False
         self._error: Exception | None = None
         self._moments: list[tuple[int, int, str]] = []  # ns, order, what: a heap
+        self._order = itertools.count()
         self._anchored = False
         self._deaf = self._hung = self._garbled = False
         self._now_ns = 0
@@ -159,6 +162,11 @@ class VirtualDevice:
         """Bytes handed over so far."""
         return self._ring.n_bytes
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has stopped by itself; `close` says why."""
+        return self._error is not None
+
     def counts(self, stream: Stream, first: int, n: int) -> np.ndarray:
         """Return the codes of scans of a stream, int of shape (channels of the stream, n)."""
         return self._source(first, n)[list(stream.channels)]
@@ -170,6 +178,7 @@ class VirtualDevice:
     def press_button(self, code: int = 1) -> None:
         """Mark this moment of the stream as the board's own button does."""
         with self._lock:
+            self._tick()
             self._run()
             self._board.press_button(code, self._now_ns)
 
@@ -208,8 +217,7 @@ class VirtualDevice:
             self._pace = 1.0 if math.isinf(self._speed) else self._speed
             self._pace *= 1 + self._faults.rate_error_ppm * 1e-6
             self._origin = (time.monotonic_ns(), 0)
-            self._cause = POWER_ON
-            self._boot(0)
+            self._boot(0, POWER_ON)
             self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
             self._thread.start()
 
@@ -229,9 +237,10 @@ class VirtualDevice:
         try:
             while not self._closing:
                 with self._lock:
+                    heard = b"" if self._hung else self._listen()  # left where it is
                     self._tick()
                     self._run()
-                    self._listen()
+                    self._obey(heard)
                     self._ring.drain(self._now_ns, self._write)
                 self._wait()
         except Exception as error:
@@ -257,7 +266,7 @@ class VirtualDevice:
             self._board.run_until(until_ns)
 
     def _later(self, at_ns: int, what: str) -> None:
-        heapq.heappush(self._moments, (at_ns, len(self._moments), what))
+        heapq.heappush(self._moments, (at_ns, next(self._order), what))
 
     def _do(self, what: str, at_ns: int) -> None:
         """Let something begin or end."""
@@ -272,8 +281,7 @@ class VirtualDevice:
                 self._board.skip_until(at_ns)
             case "reset":
                 self._power_off(at_ns)
-                self._cause = EXTERNAL
-                self._boot(at_ns)
+                self._boot(at_ns, EXTERNAL)
             case "unplug":
                 self._power_off(at_ns)
                 for port in self._ports():
@@ -281,18 +289,20 @@ class VirtualDevice:
             case "plug":
                 for port in self._ports():
                     port.plug()
-                self._cause = POWER_ON
-                self._boot(at_ns)
+                self._boot(at_ns, POWER_ON)
             case "garble" | "clear":
                 self._garbled = what == "garble"
 
     def _power_off(self, at_ns: int) -> None:
-        self._board.power_off(at_ns)
+        self._ring.drain(at_ns, self._write)  # what was due before, should it be later by now
         self._ring.clear()
+        self._board.power_off(at_ns)
         self._deaf = True
+        self._moments = [moment for moment in self._moments if moment[2] != "boot"]
+        heapq.heapify(self._moments)
 
-    def _boot(self, at_ns: int) -> None:
-        self._deaf = True
+    def _boot(self, at_ns: int, cause: int) -> None:
+        self._deaf, self._cause = True, cause
         self._later(at_ns + self._boot_ns, "boot")
 
     # Bytes
@@ -321,21 +331,24 @@ class VirtualDevice:
         self._ring.put(arriving, ready_ns, stream, n_scans)
         return True
 
-    def _listen(self) -> None:
-        """Take in what the host sent; a board that hangs leaves it where it is."""
-        if self._hung:
-            return
+    def _listen(self) -> bytes:
+        """Return what the host sent."""
+        heard = b""
         for port in self._ports():
-            data = port.read()
-            if self._garbled:
-                data = self.byte_faults.garble(data)
-            if data and not self._deaf and port is self._port():
-                self._board.receive(data, self._now_ns)
+            data, anew = port.read()
+            if port is self._port():
+                heard = data
+                if anew:
+                    self._ring.clear()
+        return self.byte_faults.garble(heard) if self._garbled else heard
+
+    def _obey(self, heard: bytes) -> None:
+        if heard and not self._deaf:
+            self._board.receive(heard, self._now_ns)
         if self._board.reset_asked:
             self._board.reset_asked = False
             self._board.power_off(self._now_ns)
-            self._cause = WATCHDOG
-            self._boot(self._now_ns)
+            self._boot(self._now_ns, WATCHDOG)
 
     def _wait(self) -> None:
         """Rest until there is something to do."""
@@ -363,13 +376,15 @@ class VirtualDevice:
 def _board(format_name: str, source: Source, send: Send, n_channels: int, about: About) -> Board:
     """Return the board of a format."""
     if format_name == "emgt":
-        if n_channels != len(about.ch_names) or n_channels > frames.MOST_CHANNELS:
-            raise BridgeError(f"{n_channels} channels with {len(about.ch_names)} names")
+        if n_channels > frames.MOST_CHANNELS:
+            raise BridgeError(f"EMGT/1 has at most {frames.MOST_CHANNELS} channels")
+        if n_channels != len(about.ch_names):
+            raise BridgeError(f"{n_channels} channels, but {len(about.ch_names)} names")
         return EmgtBoard(source, send, about)
     # Only now, since boards of other makers are rarely wanted.
     from firmware_bridge.decoders.formats import FORMATS
     from firmware_bridge.virtual.foreign import ForeignBoard
 
     if format_name not in FORMATS:
-        raise BridgeError(f"format {format_name} is unknown: emgt, {', '.join(FORMATS)}")
+        raise BridgeError(f"format {format_name} is unknown: {', '.join(FORMATS)}")
     return ForeignBoard(source, send, format_name, n_channels, about.sfreq)

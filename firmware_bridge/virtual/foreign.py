@@ -12,20 +12,26 @@ from firmware_bridge.virtual.board import Board, Send, Source, Stream
 _PIECES_PER_S = 200  # so often bytes are sent, several scans at once where there are more
 
 
-def _chords_board(n_channels: int) -> tuple[str, float]:
-    """Return name and scans per second of the first Chords board with so many channels."""
-    for name, (sfreq, channels, _) in chords.BOARDS.items():
+def _chords_board(n_channels: int) -> tuple[str, float, int]:
+    """Return name, scans per second and bits of the first Chords board with so many channels."""
+    for name, (sfreq, channels, bits) in chords.BOARDS.items():
         if channels == n_channels:
-            return name, sfreq
+            return name, sfreq, bits
     known = sorted({channels for _, channels, _ in chords.BOARDS.values()})
     raise BridgeError(f"no Chords board has {n_channels} channels: {', '.join(map(str, known))}")
 
 
-def board_sfreq(format_: Format, n_channels: int) -> float | None:
-    """Return the scans per second of a board of this format, None where it can have any."""
+def rate_and_bits(format_: Format, n_channels: int) -> tuple[float | None, int | None]:
+    """Return scans per second and resolution of a board; None where it can have any.
+
+    Raises
+    ------
+    BridgeError
+        There is no board of this format with so many channels.
+    """
     if format_.name == "chords":
-        return _chords_board(n_channels)[1]
-    return format_.real_sfreq_hz(n_channels)
+        return _chords_board(n_channels)[1:]
+    return format_.real_sfreq_hz(n_channels), format_.bits
 
 
 def _identity(format_: Format, n_channels: int) -> bytes:
@@ -50,10 +56,12 @@ class ForeignBoard(Board):
     ) -> None:
         super().__init__(source, send)
         self._format = FORMATS[name]
-        if self._format.fixed_channels and n_channels > self._format.n_channels:
-            raise BridgeError(f"{name} has {self._format.n_channels} channels, not {n_channels}")
-        real = board_sfreq(self._format, n_channels) or sfreq
-        self._sfreq = Fraction(real).limit_denominator(1_000_000)
+        real_sfreq, _ = rate_and_bits(self._format, n_channels)
+        self._sfreq = Fraction(real_sfreq or sfreq).limit_denominator(1_000_000)
+        try:
+            self._format.encode(source(0, 1))
+        except (ValueError, IndexError) as error:
+            raise BridgeError(f"{name} cannot send {n_channels} such channels: {error}") from error
         self._n_channels = n_channels
         self._identity = _identity(self._format, n_channels)
         commands = (self._format.identify, self._format.start(n_channels), self._format.stop)

@@ -3,18 +3,26 @@
 import contextlib
 import os
 import socket
+import struct
 from pathlib import Path
 
 from firmware_bridge.decoders import BridgeError
 
 _CHUNK = 4096
+_FLUSHREAD = 0x01  # TIOCPKT_FLUSHREAD of tty_ioctl(2)
 LOOPBACK = "127.0.0.1"
 
 
 def _open_pty() -> tuple[int, int, str]:
-    """Return master, slave and name of a new raw pseudo-terminal; only POSIX systems have any."""
+    """Return master, slave and name of a new raw pseudo-terminal; only POSIX systems have any.
+
+    The master is in packet mode (tty_ioctl(2)): what is read from it begins with a byte that is 0
+    before data, and else tells what the other side did, as to discard its input.
+    """
     try:
+        import fcntl
         import pty
+        import termios
         import tty
     except ImportError as error:
         raise BridgeError(
@@ -23,6 +31,7 @@ def _open_pty() -> tuple[int, int, str]:
     master, slave = pty.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)
+    fcntl.ioctl(master, termios.TIOCPKT, struct.pack("i", 1))
     return master, slave, os.ttyname(slave)
 
 
@@ -65,10 +74,10 @@ class PtyPort:
             self._master = None
 
     def unplug(self) -> None:
-        """Close it: who has it open gets an error. Remove the link if it is still ours."""
-        self._close()
+        """Remove the link if it is still ours, and close: who has it open gets an error."""
         if self._link and self._link.is_symlink() and str(self._link.readlink()) == self._pts:
             self._link.unlink()
+        self._close()
 
     def sockets(self) -> list[int]:
         """Return what to wait for with `select`."""
@@ -79,13 +88,18 @@ class PtyPort:
         """Whether bytes can be written; a pseudo-terminal does not tell whether it is open."""
         return self._master is not None
 
-    def read(self) -> bytes:
-        """Return what has come, without waiting."""
+    def read(self) -> tuple[bytes, bool]:
+        """Return what has come, without waiting, and whether the reader begins anew.
+
+        That is, it has discarded what came before, as programs do when they open a port.
+        """
         if self._master is None:
-            return b""
-        with contextlib.suppress(BlockingIOError):
-            return os.read(self._master, _CHUNK)
-        return b""
+            return b"", False
+        try:
+            told = os.read(self._master, _CHUNK)
+        except BlockingIOError:
+            return b"", False
+        return (told[1:], False) if told[0] == 0 else (b"", bool(told[0] & _FLUSHREAD))
 
     def write(self, data: bytes) -> int:
         """Hand over what is taken without waiting, and return how many bytes that was."""
@@ -106,6 +120,8 @@ class TcpPort:
     """
 
     def __init__(self, port: int = 0) -> None:
+        if not 0 <= port < 2**16:
+            raise BridgeError(f"port {port} cannot be: 0 to 65535")
         self._port = port
         self._client: socket.socket | None = None
         self.plug()
@@ -114,7 +130,7 @@ class TcpPort:
         """Listen, always on the same port."""
         try:
             self._listener = socket.create_server((LOOPBACK, self._port), backlog=1)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise BridgeError(f"port {self._port} cannot be served: {error}") from error
         self._listener.setblocking(False)
         self._port = self._listener.getsockname()[1]
@@ -139,23 +155,24 @@ class TcpPort:
         """Whether a client is there."""
         return self._client is not None
 
-    def read(self) -> bytes:
-        """Return what has come, without waiting; take in the next client if there is none."""
+    def read(self) -> tuple[bytes, bool]:
+        """Return what has come, without waiting, and whether a client has come."""
         if self._listener.fileno() < 0:
-            return b""
+            return b"", False
         try:
             if self._client is None:
                 self._client, _ = self._listener.accept()
                 self._client.setblocking(False)
                 self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return b"", True
             data = self._client.recv(_CHUNK)
         except BlockingIOError:
-            return b""
+            return b"", False
         except OSError:
             data = b""
         if not data:
             self._hang_up()
-        return data
+        return data, False
 
     def write(self, data: bytes) -> int:
         """Hand over what is taken without waiting, and return how many bytes that was."""
