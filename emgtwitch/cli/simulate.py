@@ -1,12 +1,17 @@
-"""``emgtwitch simulate``: recordings, or a whole study, with known truth."""
+"""``emgtwitch simulate``: recordings, a whole study, or a device, with known truth."""
 
 import argparse
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from emgtwitch.cli import simulate_device
 from emgtwitch.errors import InputError
+
+if TYPE_CHECKING:
+    from emgtwitch.simulation import Scenario, Simulated
 
 _INDENT = "    "
 _MAX_SAMPLES = 20_000_000  # about 2 GB of memory
@@ -33,7 +38,8 @@ SCENARIO_GROUPS = {
 _EPILOG = """\
 examples:
   emgtwitch simulate recording calves.bdf         5 minutes, 12 twitches a minute on each side
-  emgtwitch simulate study my_study               an EMG-BIDS study of 8 recordings"""
+  emgtwitch simulate study my_study               an EMG-BIDS study of 8 recordings
+  emgtwitch simulate device --link my_device      an Arduino with two sensors, to record from"""
 _RECORDING_EPILOG = """\
 The truth, every twitch and every disturbance, is written beside OUT.bdf as <name>_truth.tsv.
 The same arguments and seed give the same files.
@@ -61,9 +67,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = _EPILOG
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    names = " ".join(SCENARIO_GROUPS.values()).split()
     listed = [
-        f"  {about}:\n{textwrap.fill(names, 96, initial_indent=_INDENT, subsequent_indent=_INDENT)}"
-        for about, names in SCENARIO_GROUPS.items()
+        f"  {about}:\n{textwrap.fill(some, 96, initial_indent=_INDENT, subsequent_indent=_INDENT)}"
+        for about, some in SCENARIO_GROUPS.items()
     ]
     recording = kinds.add_parser(
         "recording",
@@ -76,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     recording.add_argument(
         "--scenario",
         metavar="NAME",
-        choices=" ".join(SCENARIO_GROUPS.values()).split(),
+        choices=names,
         default="isolated",
         help="what to simulate (default: isolated); the names are listed below",
     )
@@ -104,7 +111,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     study.add_argument("output", metavar="DIR", type=Path, help="folder to write")
-    for kind, default in ((recording, 1), (study, 2026)):
+    device = simulate_device.add_to(kinds, names)
+    for kind, default in ((recording, 1), (study, 2026), (device, 1)):
         kind.add_argument(
             "--seed", metavar="N", type=int, default=default, help=f"(default: {default})"
         )
@@ -117,31 +125,45 @@ def run(arguments: argparse.Namespace) -> int:
     """Simulate, write, and say what was written."""
     if arguments.seed < 0:
         raise InputError(f"--seed {arguments.seed}: must not be negative")
-    return _study(arguments) if arguments.kind == "study" else _recording(arguments)
+    kinds = {"recording": _recording, "study": _study, "device": simulate_device.run}
+    return kinds[arguments.kind](arguments)
 
 
 @contextmanager
-def _refusing_what_cannot_be_written(output: Path) -> Iterator[None]:
+def refusing_what_cannot_be_written(output: Path) -> Iterator[None]:
+    """Turn what the system says against writing a file into an InputError."""
     try:
         yield
     except OSError as error:
         raise InputError(f"{output}: cannot be written: {error.strerror}") from error
 
 
+def simulate(scenario: "Scenario", seed: int) -> "Simulated":
+    """Simulate a recording, with a bar where it takes long; InputError if it is too long."""
+    from tqdm import tqdm
+
+    from emgtwitch.simulation import simulate_recording
+    from emgtwitch.simulation.recording import steps
+
+    n_samples = scenario.minutes * 60 * scenario.sfreq * len(scenario.ch_names)
+    if n_samples > _MAX_SAMPLES:
+        longest = scenario.minutes * _MAX_SAMPLES / n_samples
+        raise InputError(f"{scenario.minutes:g} minutes do not fit: at most {longest:.0f}")
+    with tqdm(total=steps(scenario), desc="simulating", delay=2, disable=None, leave=False) as bar:
+        return simulate_recording(scenario, seed, on_step=bar.update)
+
+
 def _recording(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from tqdm import tqdm
-
     from emgtwitch.event_table import is_twitch
-    from emgtwitch.simulation import SCENARIOS, simulate_recording
+    from emgtwitch.simulation import SCENARIOS
     from emgtwitch.simulation.files import truth_path, write_simulated, write_truth
-    from emgtwitch.simulation.recording import steps
 
     output, truth = arguments.output, truth_path(arguments.output)
     if output.suffix != ".bdf":
         raise InputError(f"{output}: the name must end in .bdf")
-    with _refusing_what_cannot_be_written(output):
+    with refusing_what_cannot_be_written(output):
         if not output.absolute().parent.is_dir():
             raise InputError(f"{output}: there is no folder {output.parent}")
         if output.exists() and not truth.exists():
@@ -156,13 +178,8 @@ def _recording(arguments: argparse.Namespace) -> int:
         SCENARIOS[arguments.scenario],
         **{name: value for name, value in given.items() if value is not None},
     )
-    n_samples = scenario.minutes * 60 * scenario.sfreq * len(scenario.ch_names)
-    if n_samples > _MAX_SAMPLES:
-        longest = scenario.minutes * _MAX_SAMPLES / n_samples
-        raise InputError(f"{scenario.minutes:g} minutes do not fit: at most {longest:.0f}")
-    with tqdm(total=steps(scenario), desc="simulating", delay=2, disable=None, leave=False) as bar:
-        simulated = simulate_recording(scenario, arguments.seed, on_step=bar.update)
-    with _refusing_what_cannot_be_written(output):
+    simulated = simulate(scenario, arguments.seed)
+    with refusing_what_cannot_be_written(output):
         write_simulated(output, simulated)
         write_truth(truth, simulated, scenario, arguments.seed)
     twitches = int(is_twitch(simulated.truth).sum())
@@ -176,7 +193,7 @@ def _recording(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> int:
     from emgtwitch.simulation.study import write_study
 
-    with _refusing_what_cannot_be_written(arguments.output):
+    with refusing_what_cannot_be_written(arguments.output):
         recordings = write_study(arguments.output, arguments.seed)
     print(f"{arguments.output}: {len(recordings)} recordings, truth in derivatives/truth")
     return 0

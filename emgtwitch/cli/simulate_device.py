@@ -1,0 +1,308 @@
+"""``emgtwitch simulate device``: simulated calves behind a virtual board."""
+
+import argparse
+import contextlib
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emgtwitch.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from emgtwitch.simulation import Simulated
+    from emgtwitch.simulation.front_end import FrontEnd
+    from firmware_bridge.virtual import About, VirtualDevice
+
+# Those of `firmware_bridge.decoders.formats.FORMATS`, so that help need not load them.
+FORMAT_NAMES = ("emgt", "text", "byb", "chords", "openeeg", "cyton", "bitalino")
+CH_NAMES = ("calf_L", "calf_R", "TA_L", "TA_R", "SOL_L", "SOL_R", "GM_L", "GM_R")
+VREF_V = {10: 5.0, 12: 3.3, 14: 5.0}  # of boards with such converters
+_DEFAULT_SFREQ_HZ = {"emgt": 2000, "text": 500}
+_MOST_SPEED = 1e6
+_SEAM_S = 0.1  # as long as the simulation keeps clear of twitches at its ends
+_EPILOG = """\
+The first line printed is the port, for any program that opens serial ports; with --tcp also its
+URL, for programs that use pyserial. Systems without pseudo-terminals (Windows) have the URL only.
+Ctrl-C ends it and prints what was sent.
+
+Every stream begins with the beginning of the simulation. After --minutes the same comes again,
+without a seam. The truth is that of the first time through, in seconds from scan 0 of the stream:
+to judge a recording by it, let --minutes be at least as long as the recording.
+
+Moments of faults, T, are seconds from scan 0 of the first stream, D is how long they last; each
+can be given several times.
+
+examples:
+  emgtwitch simulate device
+  emgtwitch simulate device --link my_device --truth truth.tsv
+  emgtwitch simulate device --format chords --tcp 7000
+  emgtwitch simulate device --drop 0.0001 --stall 20:0.5 --unplug 60:10 --rate-error-ppm -2000"""
+
+
+def _span(text: str) -> tuple[float, float]:
+    at, _, length = text.partition(":")
+    return float(at), float(length)
+
+
+_span.__name__ = "T:D"  # what argparse calls it in its message
+
+
+def add_to(
+    kinds: "argparse._SubParsersAction[argparse.ArgumentParser]", scenarios: Sequence[str]
+) -> argparse.ArgumentParser:
+    """Declare the arguments; the seed is declared with that of the other kinds."""
+    parser = kinds.add_parser(
+        "device",
+        help="a virtual board on a port of this computer, with faults on demand",
+        description="Simulate calves behind a virtual board, to record from as from a real one.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--format", choices=FORMAT_NAMES, default="emgt", help="what it speaks (default: emgt)")
+    add(
+        "--scenario",
+        metavar="NAME",
+        choices=scenarios,
+        default="uno_10bit",
+        help="what to simulate, see `emgtwitch simulate recording --help` (default: uno_10bit, "
+        "12 twitches a minute of 150 µV in each calf)",
+    )
+    add("--channels", metavar="N", type=int, help="sensors (default: 2, or 6 for chords)")
+    add("--sfreq", metavar="HZ", type=int, help="rate of emgt (default: 2000) or text (500)")
+    add("--bits", type=int, choices=tuple(VREF_V), help="converter of emgt or text (default: 10)")
+    add("--minutes", metavar="M", type=float, default=10.0, help="until it repeats (default: 10)")
+    add("--truth", metavar="FILE.tsv", type=Path, help="write the truth of the simulation")
+    add("--link", metavar="PATH", type=Path, help="make a link to the port, that stays the same")
+    add(
+        "--tcp",
+        metavar="PORT",
+        type=int,
+        nargs="?",
+        const=0,
+        help="serve on a TCP port of this computer too (default: any that is free)",
+    )
+    add("--speed", metavar="X", type=float, default=1.0, help="times real time (default: 1)")
+    faults = parser.add_argument_group("faults")
+    add = faults.add_argument
+    for name, what in (
+        ("drop", "a byte is lost"),
+        ("flip", "a bit of a byte is inverted"),
+        ("duplicate", "a byte comes twice"),
+    ):
+        add(f"--{name}", metavar="P", type=float, default=0.0, help=f"probability that {what}")
+    add("--coalesce-ms", metavar="MS", type=float, default=0.0, help="deliver in lumps this often")
+    for name, what in (
+        ("stall", "the board hangs and loses scans"),
+        ("unplug", "the cable is out"),
+        ("wrong-baud", "random bytes arrive"),
+    ):
+        add(f"--{name}", metavar="T:D", type=_span, action="append", default=[], help=what)
+    add("--reset", metavar="T", type=float, action="append", default=[], help="the board restarts")
+    add(
+        "--rate-error-ppm",
+        metavar="X",
+        type=float,
+        default=0.0,
+        help="how much faster than it says the clock of the board runs",
+    )
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate, serve until Ctrl-C, and say what was sent."""
+    from firmware_bridge.decoders import BridgeError
+
+    try:
+        return _run(arguments)
+    except BridgeError as error:
+        raise InputError(str(error)) from error
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from firmware_bridge.faults import Faults
+    from firmware_bridge.virtual import VirtualDevice
+
+    faults = Faults(
+        seed=arguments.seed,
+        drop=arguments.drop,
+        flip=arguments.flip,
+        duplicate=arguments.duplicate,
+        coalesce_ms=arguments.coalesce_ms,
+        stalls=tuple(arguments.stall),
+        resets=tuple(arguments.reset),
+        unplugs=tuple(arguments.unplug),
+        wrong_baud=tuple(arguments.wrong_baud),
+        rate_error_ppm=arguments.rate_error_ppm,
+    )
+    if not 0 < arguments.speed <= _MOST_SPEED:
+        raise InputError(f"--speed {arguments.speed:g}: must be above 0, at most {_MOST_SPEED:g}")
+    board = _board(arguments)
+    counts = _counts(board, _simulated(arguments, board))
+
+    def source(first: int, n: int) -> "np.ndarray":
+        return counts.take(range(first, first + n), axis=1, mode="wrap")
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    device = VirtualDevice(
+        source, arguments.format, faults, about=board.about, speed=arguments.speed
+    )
+    with device, contextlib.suppress(KeyboardInterrupt):
+        if hasattr(os, "openpty"):
+            print(device.serve_pty(arguments.link), flush=True)
+        if arguments.tcp is not None or not device.port:
+            print(device.serve_tcp(arguments.tcp or 0), flush=True)
+        print(
+            f"{arguments.format}: {', '.join(board.about.ch_names)} at {board.sfreq:g} Hz, "
+            f"{arguments.minutes:g} min of {arguments.scenario}, again and again; Ctrl-C ends",
+            file=sys.stderr,
+        )
+        while not device.failed:
+            if sys.stderr.isatty():
+                print(f"\r{_account(device)} ", end="", file=sys.stderr, flush=True)
+            time.sleep(1)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(_account(device))
+    done = device.byte_faults
+    if done.dropped or done.flipped or done.duplicated:
+        print(f"{done.dropped} bytes dropped, {done.flipped} flipped, {done.duplicated} doubled")
+    return 0
+
+
+def _account(device: "VirtualDevice") -> str:
+    """Return what was sent so far."""
+    due, sent, lost = (
+        sum(getattr(stream, name) for stream in device.streams)
+        for name in ("due", "handed_over", "lost")
+    )
+    return (
+        f"streams {len(device.streams)}, scans due {due}, sent {sent}, lost {lost}, "
+        f"bytes {device.n_bytes}"
+    )
+
+
+@dataclass(frozen=True)
+class _Board:
+    """What kind of board it is.
+
+    Attributes
+    ----------
+    about
+        What it tells of itself, names of the channels included.
+    sfreq
+        Scans per second, exactly.
+    front_end
+        What makes codes of the signal at the skin.
+    signed
+        Codes are around 0, not around the middle code.
+    """
+
+    about: "About"
+    sfreq: float
+    front_end: "FrontEnd"
+    signed: bool
+
+
+def _board(arguments: argparse.Namespace) -> _Board:
+    import secrets
+
+    from emgtwitch.simulation.front_end import FrontEnd, myoware
+    from firmware_bridge.decoders.formats import FORMATS
+    from firmware_bridge.virtual import About
+    from firmware_bridge.virtual.emgt import exact_rate
+    from firmware_bridge.virtual.foreign import rate_and_bits
+
+    name = arguments.format
+    format_ = None if name == "emgt" else FORMATS[name]
+    usual = 6 if name == "chords" else 2
+    n_channels = usual if arguments.channels is None else arguments.channels
+    if not 1 <= n_channels <= len(CH_NAMES):
+        raise InputError(f"--channels {n_channels}: must be 1 to {len(CH_NAMES)}")
+    if name == "bitalino" and n_channels > 4:
+        raise InputError("bitalino: at most 4 channels; inputs 5 and 6 of the board have 6 bits")
+    fixed_sfreq, fixed_bits = rate_and_bits(format_, n_channels) if format_ else (None, None)
+    if fixed_sfreq and not arguments.sfreq is arguments.bits is None:
+        raise InputError(f"{name} boards are as they are: leave out --sfreq and --bits")
+    asked_hz = _DEFAULT_SFREQ_HZ.get(name, 0) if arguments.sfreq is None else arguments.sfreq
+    if not (fixed_sfreq or 0 < asked_hz < 2**16):
+        raise InputError(f"--sfreq {asked_hz}: must be 1 to 65535")
+    bits = fixed_bits or arguments.bits or 10
+    uv_per_count = format_.uv_per_count if format_ else None
+    if uv_per_count:
+        front_end = FrontEnd(bits=bits, vref_v=uv_per_count * 2**bits / 1e6, gain=1)
+    else:
+        front_end = myoware(bits, VREF_V.get(bits, 5.0))
+    about = About(
+        CH_NAMES[:n_channels],
+        sfreq=asked_hz,
+        bits=bits,
+        vref_mv=round(1000 * front_end.vref_v),
+        gain=front_end.gain,
+        serial=f"simulated{arguments.seed}",
+        boot_id=secrets.randbits(32),
+        only_sfreq=True,
+    )
+    sfreq = fixed_sfreq or float(exact_rate(asked_hz) if name == "emgt" else asked_hz)
+    return _Board(about, sfreq, front_end, signed=name == "cyton")
+
+
+def _simulated(arguments: argparse.Namespace, board: _Board) -> "Simulated":
+    """Return the simulation, a seam longer than it is to be, and write its truth if asked to."""
+    from emgtwitch.cli.simulate import refusing_what_cannot_be_written, simulate
+    from emgtwitch.event_table import sidecar_path
+    from emgtwitch.simulation import SCENARIOS
+    from emgtwitch.simulation.files import write_truth
+    from emgtwitch.simulation.scenario import SFREQ_RANGE_HZ
+
+    path = arguments.truth
+    if path and path.suffix != ".tsv":
+        raise InputError(f"{path}: the name must end in .tsv")
+    if path and path.exists() and not sidecar_path(path).exists():
+        raise InputError(f"{path} is there and was not simulated; choose another name")
+    scenario = replace(
+        SCENARIOS[arguments.scenario],
+        ch_names=board.about.ch_names,
+        minutes=arguments.minutes,
+        sfreq=board.sfreq / math.ceil(board.sfreq / SFREQ_RANGE_HZ[1]),
+        front_end=board.front_end,
+        clock_error_ppm=0.0,  # the virtual board has a clock of its own
+    )
+    longer = replace(scenario, minutes=scenario.minutes + _SEAM_S / 60)
+    simulated = simulate(longer, arguments.seed)
+    if path:
+        first_time = simulated.truth[simulated.truth["onset"] < 60 * scenario.minutes]
+        with refusing_what_cannot_be_written(path):
+            write_truth(path, replace(simulated, truth=first_time), scenario, arguments.seed)
+    return simulated
+
+
+def _counts(board: _Board, simulated: "Simulated") -> "np.ndarray":
+    """Return what the converter sends, whose end goes over into its beginning."""
+    import numpy as np
+    from scipy.signal import resample_poly
+
+    lsb_uv, bits = board.front_end.lsb_uv, board.about.bits
+    signal_uv = simulated.signal_uv
+    lost = np.isnan(signal_uv)
+    if lost.any():  # a board sends something always: the last code
+        last = np.maximum.accumulate(np.where(lost, 0, np.arange(lost.shape[1])), axis=1)
+        signal_uv = np.nan_to_num(np.take_along_axis(signal_uv, last, axis=1))
+    signal_uv = resample_poly(signal_uv, round(board.sfreq / simulated.sfreq), 1, axis=1)
+    seam = round(_SEAM_S * board.sfreq)
+    fading = np.linspace(1, 0, seam)
+    looped_uv = signal_uv[:, :-seam].copy()
+    looped_uv[:, :seam] += fading * (signal_uv[:, -seam:] - looped_uv[:, :seam])
+    half = 2 ** (bits - 1)
+    codes = np.clip(np.rint(looped_uv / lsb_uv), -half, half - 1).astype(np.int32)
+    if not board.signed:
+        codes += half
+    return codes
