@@ -115,16 +115,19 @@ def remove_glitches(
     windows = samples[channels[:, None], starts[:, None] + np.arange(2 * around + 1)]
     cleaned = samples
     for length in range(1, longest + 1):
-        ends = windows[:, [around - 1, around + length]]
-        line = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * np.arange(1, length + 1) / (length + 1)
+        before, after = windows[:, around - 1, None], windows[:, around + length, None]
+        line = before + (after - before) * np.arange(1, length + 1) / (length + 1)
         inside = slice(around, around + length)
         height = np.abs(windows[:, inside] - line).min(axis=1)
-        mended = windows.copy()
-        mended[:, inside] = line
-        hits = (height > limit[channels]) & (height > GLITCH_SHARE * np.ptp(mended, axis=1))
-        if hits.any() and not found:
+        high = np.flatnonzero(height > limit[channels])
+        if len(high) == 0:
+            continue
+        mended = windows[high]
+        mended[:, inside] = line[high]
+        hits = high[height[high] > GLITCH_SHARE * np.ptp(mended, axis=1)]
+        if len(hits) and not found:
             cleaned = samples.copy()
-        for hit in np.flatnonzero(hits):
+        for hit in hits:
             at = starts[hit] + around
             cleaned[channels[hit], at : at + length] = line[hit]
             found.append(Glitch(int(channels[hit]), int(starts[hit]), float(height[hit])))

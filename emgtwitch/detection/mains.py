@@ -9,6 +9,7 @@ not ring when a potential comes by.
 from collections import deque
 
 import numpy as np
+from scipy.fft import rfft
 
 NOMINAL_HZ = (50.0, 60.0)
 HIGHEST_HZ = 450.0  # top of the band-pass
@@ -134,13 +135,16 @@ class MainsCanceller:
     def _search(self, recent: np.ndarray, noise_sd: np.ndarray) -> None:
         """Drop lines that have faded, and start those that are there and not yet tracked."""
         n = recent.shape[1]
-        window = np.hanning(n)
-        centred = recent - np.median(recent[:, ::8], axis=1, keepdims=True)
+        window = np.hanning(n).astype(np.float32)
+        # Single precision is plenty here, once the offset is gone.
+        centred = (recent - np.median(recent[:, ::8], axis=1, keepdims=True)).astype(np.float32)
         # Mains itself is as large as the noise around it here, so this does not clip it.
         spread = 1.4826 * np.median(np.abs(centred[:, ::8]), axis=1, keepdims=True)
         clipped = np.clip(centred, -CLIP_SD * spread, CLIP_SD * spread)
-        spectrum = np.abs(np.fft.rfft(clipped * window, axis=1)) * 2 / window.sum()
+        clipped *= window
         hz = np.fft.rfftfreq(n, 1 / self._sfreq)
+        hz = hz[hz < HIGHEST_HZ + SPECTRUM_HZ[1]]
+        spectrum = np.abs(rfft(clipped, axis=1)[:, : len(hz)]) * (2 / window.sum())
         least = LINE_OVER_NOISE * np.minimum(spread[:, 0], noise_sd)
         self.active &= np.abs(self._amplitude) > least[:, None] / 2
         self._amplitude[~self.active] = 0.0
@@ -158,7 +162,7 @@ class MainsCanceller:
             found[:, line] = spectrum_at[:, line] > np.maximum(limit, least)
             # A parabola through the logarithms finds the top of a Hann-windowed line.
             left, top, right = (
-                np.log(np.maximum(spectrum[rows, peak + shift], 1e-300)) for shift in (-1, 0, 1)
+                np.log(np.maximum(spectrum[rows, peak + shift], 1e-30)) for shift in (-1, 0, 1)
             )
             bend = np.minimum(left - 2 * top + right, -1e-12)
             found_hz[:, line] = hz[peak] + 0.5 * (left - right) / bend * hz[1]

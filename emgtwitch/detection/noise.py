@@ -118,9 +118,10 @@ class NoiseFloor:
         quiet_limit = 1 + QUIET_SD * np.sqrt(2 / freedom)
         self._quiet_limit = np.where(due, quiet_limit, self._quiet_limit)
         floor = self._least_spectrum.mean(axis=1)
-        level = np.maximum(_robust_mean(self._powers, freedom), floor)
-        high = _robust_mean(self._high_powers, freedom)
-        recent = _robust_mean(self._recent, freedom) / level
+        kept_share = _kept_share(freedom)
+        level = np.maximum(_robust_mean(self._powers, freedom, kept_share), floor)
+        high = _robust_mean(self._high_powers, freedom, kept_share)
+        recent = _robust_mean(self._recent, freedom, kept_share) / level
         expected = self._high_share * level
         known = (expected > 0) & np.isfinite(high) & (self.seen_s > SHAPE_S / 8) & self._has_high
         change = np.divide(high, expected, out=np.ones_like(level), where=known)
@@ -188,7 +189,7 @@ def _shifted(history: np.ndarray, new: np.ndarray) -> np.ndarray:
     return np.concatenate([history[:, new.shape[1] :], new], axis=1)
 
 
-def _robust_mean(powers: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+def _robust_mean(powers: np.ndarray, freedom: np.ndarray, kept_share: np.ndarray) -> np.ndarray:
     """Return the mean of the blocks that hold only noise (infinity: no block); NaN without any.
 
     The quantile of a chi-square variable follows Wilson & Hilferty 1931 (PNAS 17:684).
@@ -199,9 +200,9 @@ def _robust_mean(powers: np.ndarray, freedom: np.ndarray) -> np.ndarray:
     quantile = ordered[np.arange(len(powers)), at]
     relative = (1 - 2 / (9 * freedom) + _QUANTILE_NORMAL * np.sqrt(2 / (9 * freedom))) ** 3
     limit = quantile / relative * (1 + QUIET_SD * np.sqrt(2 / freedom))
-    inside = (powers <= limit[:, None]) & np.isfinite(powers)
-    total = np.where(inside, powers, 0.0).sum(axis=1)
-    mean = total / np.maximum(inside.sum(axis=1), 1) / _kept_share(freedom)
+    inside = powers <= limit[:, None]
+    total = np.einsum("ij,ij->i", np.minimum(powers, limit[:, None]), inside)
+    mean = total / inside.sum(axis=1) / kept_share
     return np.where(count > 0, mean, np.nan)
 
 
