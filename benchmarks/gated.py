@@ -55,12 +55,12 @@ class Gated(StreamingDetector):
         at = np.arange(len(bank.shapes) - 1, seen.shape[1], hop) - bank.after
         return np.asarray(np.maximum(values[:, at], values[:, at + hop - 1]))
 
-    def _find(self, start_s: float) -> None:
+    def _find(self) -> None:
         if self._threshold == LOW:
             channels, positions = maxima(self._score, LOW, self._reach)
             self.heights.append(self._score[channels, positions])
         else:
-            super()._find(start_s)
+            super()._find()
 
 
 @cache

@@ -5,7 +5,7 @@ unit potential; gaps are bridged so that the filter sees no step; mains is subtr
 since a notch rings after every potential.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import butter, sosfilt
@@ -135,9 +135,18 @@ def remove_glitches(
 
 
 class FrontEnd:
-    """Removes glitches and mains, and filters; keeps its state from tile to tile."""
+    """Removes glitches and mains tile by tile, and filters; keeps its state.
 
-    def __init__(self, n_channels: int, sfreq: float, mains: str) -> None:
+    Parameters
+    ----------
+    n_channels, sfreq, n_tile
+        Of the signal; samples of a tile.
+    mains
+        See `MainsCanceller`.
+    """
+
+    def __init__(self, n_channels: int, sfreq: float, n_tile: int, mains: str) -> None:
+        self._n_tile = n_tile
         self.sos = band_pass(sfreq)
         self.look_ahead = max(4, round(AROUND_S * sfreq))
         self._longest_glitch = min(2, int(GLITCH_S * sfreq))
@@ -148,12 +157,12 @@ class FrontEnd:
     def process(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
     ) -> tuple[np.ndarray, np.ndarray, list[Glitch]]:
-        """Clean a tile.
+        """Clean some tiles.
 
         Parameters
         ----------
         samples
-            ``(n_channels, n + look_ahead)`` µV without gaps: the tile and what follows.
+            ``(n_channels, n + look_ahead)`` µV without gaps: the tiles and what follows.
         noise_sd
             ``(n_channels,)`` noise of the filtered signal, µV; infinite where unknown.
         keep
@@ -166,14 +175,24 @@ class FrontEnd:
         filtered : ndarray
             ``(n_channels, n)`` µV, band-passed too, with the delay of a causal filter.
         glitches : list of Glitch
-            What was removed.
+            What was removed, with samples counted from the start of the first tile.
         """
+        ahead = self.look_ahead
         extended = np.concatenate([self._past, samples], axis=1)
-        extended, glitches = remove_glitches(
-            extended, noise_sd, self.look_ahead, self._longest_glitch
-        )
-        without_glitches = extended[:, self.look_ahead : -self.look_ahead]
-        clean = self.mains.subtract(without_glitches, noise_sd, keep=keep)
+        cleaned, glitches = [], []
+        for start in range(ahead, samples.shape[1], self._n_tile):
+            stop = min(start + self._n_tile, samples.shape[1])
+            tile = extended[:, start:stop]
+            mended, found = remove_glitches(
+                extended[:, start - ahead : stop + ahead], noise_sd, ahead, self._longest_glitch
+            )
+            if found:
+                tile[:] = mended[:, ahead:-ahead]
+                glitches += [
+                    replace(glitch, sample=glitch.sample + start - ahead) for glitch in found
+                ]
+            cleaned.append(self.mains.subtract(tile, noise_sd, keep=keep))
+        clean = np.concatenate(cleaned, axis=1)
         filtered, state = sosfilt(self.sos, clean, axis=-1, zi=self._state)
         if keep:
             self._state = state

@@ -56,7 +56,8 @@ class MainsCanceller:
         self.started = np.zeros(n_channels, dtype=bool)
         """``(n_channels,)`` bool: strong new lines were found at the end of the last tile."""
         self._recent: deque[np.ndarray] = deque()
-        self._until_search = round(FIRST_SEARCH_S * sfreq)
+        self.until_search = round(FIRST_SEARCH_S * sfreq)
+        """Samples before lines are looked for again, at the end of a tile."""
 
     def subtract(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
@@ -79,9 +80,9 @@ class MainsCanceller:
             if full:
                 self._recent.popleft()
             self.started[:] = False
-            self._until_search -= samples.shape[1]
-            if self._until_search <= 0:
-                self._until_search = round((PAUSE_S if full else FIRST_SEARCH_S) * self._sfreq)
+            self.until_search -= samples.shape[1]
+            if self.until_search <= 0:
+                self.until_search = round((PAUSE_S if full else FIRST_SEARCH_S) * self._sfreq)
                 self._search(np.concatenate(self._recent, axis=1), noise_sd)
         return cleaned
 

@@ -8,7 +8,7 @@ precision is enough: it moves a score by less than a millionth.
 import numpy as np
 from scipy.signal import sosfilt
 
-from emgtwitch.detection.grid import Grid
+from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.statistic import make_bank, spread_bank, statistic, whitened_bank
 
@@ -51,7 +51,7 @@ class Matcher:
         self._past = np.zeros((n_channels, self._n_window - 1), dtype=np.float32)
 
     def seen(self, filtered: np.ndarray, *, keep: bool = True) -> np.ndarray:
-        """Return what is seen of a filtered tile, after a window less one sample of what was.
+        """Return what is seen of filtered tiles, after a window less one sample of what was.
 
         Parameters
         ----------
@@ -76,40 +76,63 @@ class Matcher:
         return seen
 
     def powers(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean squares per block of a seen tile and of its second difference."""
+        """Return the mean squares of seen tiles and of their second differences.
+
+        Each is ``(n_channels, n_tiles, TILE_BLOCKS)``.
+        """
         new = seen[:, self._n_window - 3 :]
         bend = new[:, 2:] + new[:, :-2]
         bend -= 2 * new[:, 1:-1]
-        blocks = (len(seen), -1, self._grid.n_block)
-        return _mean_square(new[:, 2:].reshape(blocks)), _mean_square(bend.reshape(blocks))
+        return self._mean_square(new[:, 2:]), self._mean_square(bend)
 
     def pieces(self, seen: np.ndarray) -> np.ndarray:
-        """Return ``(n_channels, n_blocks, n_piece)``: each block with what its windows need."""
+        """Return each block with what its windows need of the one before.
+
+        As ``(n_channels, n_tiles, n_blocks, n_piece)``; an unfinished tile has fewer blocks.
+        """
         hop, n_block = self._grid.hop, self._grid.n_block
         n_piece = self._n_window + n_block - hop
         pieces = np.lib.stride_tricks.sliding_window_view(seen[:, hop - 1 :], n_piece, axis=1)
-        return np.ascontiguousarray(pieces[:, ::n_block])
+        pieces = pieces[:, ::n_block]
+        n_blocks = min(pieces.shape[1], TILE_BLOCKS)
+        return pieces.reshape(len(seen), -1, n_blocks, n_piece)
 
-    def update_shape(
-        self, quiet: np.ndarray, powers: np.ndarray, high_powers: np.ndarray, pieces: np.ndarray
+    def update_noise(
+        self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray, pieces: np.ndarray
     ) -> None:
-        """Let the noise learn its autocovariance from the quiet blocks of a tile."""
-        newest = pieces[:, :, self._n_window - 1 :: self._grid.hop] * quiet[:, :, None]
-        products = newest.transpose(0, 2, 1) @ pieces
-        channel, position, sample = products.strides
+        """Let the noise learn its level and its autocovariance from the quiet blocks of tiles.
+
+        Parameters
+        ----------
+        powers, high_powers, pieces
+            Of the tiles.
+        valid
+            ``(n_channels, n_tiles, TILE_BLOCKS)`` bool: blocks that are a signal at all.
+        """
+        tiles = range(powers.shape[1])
+        quiet = np.stack(
+            [self.noise.update_level(powers[:, i], high_powers[:, i], valid[:, i]) for i in tiles],
+            axis=1,
+        )
+        newest = pieces[..., self._n_window - 1 :: self._grid.hop] * quiet[..., None]
+        products = newest.swapaxes(2, 3) @ pieces
+        *outer, position, sample = products.strides
         lagged = np.lib.stride_tricks.as_strided(  # each position with the window it ends
             products,
-            (*products.shape[:2], self._n_window),
-            (channel, position + self._grid.hop * sample, sample),
-        ).sum(axis=1)[:, ::-1]
-        count = np.maximum(quiet.sum(axis=1) * self._n_positions, 1)
-        self.noise.update_shape(quiet, powers, high_powers, lagged / count[:, None])
+            (*products.shape[:3], self._n_window),
+            (*outer, position + self._grid.hop * sample, sample),
+        ).sum(axis=2)[..., ::-1]
+        lagged = lagged / np.maximum(quiet.sum(axis=2) * self._n_positions, 1)[..., None]
+        for i in tiles:
+            self.noise.update_shape(quiet[:, i], powers[:, i], high_powers[:, i], lagged[:, i])
 
     def scores(self, pieces: np.ndarray) -> np.ndarray:
         """Return ``(n_channels, n_positions)``: the statistic against the present noise."""
         ratio = self._level / self.noise.level / (1 + DOUBT_S / self.whitened_s)
         to_level = np.where(np.isfinite(ratio), ratio, 0.0)
-        return statistic(pieces, self._bank_at, self._n_positions) * to_level[:, None]
+        # A product for each tile, whose last bits cannot depend on how many tiles there are.
+        scores = statistic(pieces, self._bank_at[:, None], self._n_positions)
+        return scores.reshape(len(pieces), -1) * to_level[:, None]
 
     def whiten(self, among: np.ndarray, lsb_uv: np.ndarray) -> None:
         """Match the bank to the noise of those channels of which enough more has been seen."""
@@ -131,7 +154,7 @@ class Matcher:
         variance = np.maximum(lsb_uv**2 / 12, LEAST_NOISE_UV2)
         return variance[:, None] * self._filter_products
 
-
-def _mean_square(blocks: np.ndarray) -> np.ndarray:
-    """Return the mean squares along the last axis."""
-    return np.einsum("cbn,cbn->cb", blocks, blocks).astype(float) / blocks.shape[2]
+    def _mean_square(self, signal: np.ndarray) -> np.ndarray:
+        n_block = self._grid.n_block
+        blocks = signal.reshape(len(signal), -1, TILE_BLOCKS, n_block)
+        return np.einsum("ctbn,ctbn->ctb", blocks, blocks).astype(float) / n_block

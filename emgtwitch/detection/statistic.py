@@ -125,20 +125,21 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int = 1) -> np.
     Parameters
     ----------
     pieces
-        ``(n_channels, n_pieces, n_piece)`` of the signal.
+        ``(..., n_pieces, n_piece)`` of the signal.
     bank
-        As `whitened_bank` or, for several positions in a piece, `spread_bank` returns it.
+        ``(..., n_piece, n_shapes)`` as `whitened_bank` or, for several positions in a piece,
+        ``(..., n_piece, n_shapes * n_positions)`` as `spread_bank` returns it.
     n_positions
         In each piece.
 
     Returns
     -------
     ndarray
-        ``(n_channels, n_pieces * n_positions)``; for one potential, noise gives chi-square with two
+        ``(..., n_pieces * n_positions)``; for one potential, noise gives chi-square with two
         degrees of freedom.
     """
     energy = np.square(pieces @ bank)
-    energy = energy.reshape(*pieces.shape[:2], -1, len(ORDERS), n_positions)
+    energy = energy.reshape(*pieces.shape[:-1], -1, len(ORDERS), n_positions)
     of_potential = energy[..., 0, :] + energy[..., 1, :]
-    greatest = np.maximum.reduce([of_potential[:, :, i] for i in range(of_potential.shape[2])])
-    return greatest.reshape(len(pieces), -1)
+    greatest = np.maximum.reduce([of_potential[..., i, :] for i in range(of_potential.shape[-2])])
+    return greatest.reshape(*pieces.shape[:-2], -1)

@@ -1,6 +1,5 @@
 """The one detector: causal, tile by tile, for files and devices alike."""
 
-from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from emgtwitch.detection.decision import Decider
 from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
+from emgtwitch.detection.noise import LEVEL_TILES
 from emgtwitch.detection.settings import Settings
 from emgtwitch.detection.validity import Validity
 from emgtwitch.errors import InputError
@@ -87,7 +87,7 @@ class StreamingDetector:
         self.grid = grid = make_grid(self.sfreq)
         n_channels = len(self.ch_names)
         self._gaps = GapBridge(n_channels)
-        self._front = FrontEnd(n_channels, self.sfreq, mains)
+        self._front = FrontEnd(n_channels, self.sfreq, grid.n_tile, mains)
         lsb = np.asarray(np.nan if lsb_uv is None else lsb_uv, dtype=float)
         if lsb.shape not in ((), (n_channels,)) or not np.all(np.isnan(lsb) | (lsb > 0)):
             raise InputError(f"lsb_uv must be above 0 µV, one or one per channel, not {lsb_uv}")
@@ -95,6 +95,8 @@ class StreamingDetector:
         self._validity = Validity(n_channels, grid, lsb)
         self._matcher = Matcher(self._front.sos, grid, self._validity.lsb_uv)
         self._noise = self._matcher.noise
+        self._known_sd = np.full(n_channels, np.inf)  # at the beginning of the present round
+        self._known_lsb_uv = np.zeros(n_channels)
         self._settled_s = np.full(n_channels, SETTLE_S)
         self._threshold = threshold(self.settings.wanted_false_alarms, grid.seen_sfreq)
         self._reach = max(1, round(DEAD_TIME_S * grid.seen_sfreq / grid.hop))
@@ -107,8 +109,8 @@ class StreamingDetector:
         self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
         self._tile = 0
-        n_kept = 3 + -(-2 * self._ruler.reach // grid.n_tile)
-        self._clean = deque([np.zeros((n_channels, grid.n_tile))] * n_kept, maxlen=n_kept)
+        self._n_kept = 2 * (self._ruler.reach + grid.n_tile)
+        self._clean = np.zeros((n_channels, self._n_kept))
         self._score = np.zeros((n_channels, 2 * self._reach))
         self._unmeasured: list[Candidate] = []
         self._announced = np.full(n_channels, -np.inf)
@@ -146,10 +148,12 @@ class StreamingDetector:
         events: list[Event] = []
         start = 0
         while self._bridged.shape[1] - start >= n + ahead:
-            events += self._next_tile(
-                self._bridged[:, start : start + n + ahead], self._raw[:, start : start + n]
+            n_tiles = min(self._tiles_alike(), (self._bridged.shape[1] - start - ahead) // n)
+            stop = start + n_tiles * n
+            events += self._next_tiles(
+                self._bridged[:, start : stop + ahead], self._raw[:, start:stop]
             )
-            start += n
+            start = stop
         if start:
             self._bridged = self._bridged[:, start:].copy()
             self._raw = self._raw[:, start:].copy()
@@ -168,40 +172,64 @@ class StreamingDetector:
         events = [event for event in events if not event.peak_time >= end_s]
         return events + self._decider.finish(end_s)
 
-    def _next_tile(self, bridged: np.ndarray, raw: np.ndarray) -> list[Event]:
-        grid = self.grid
-        tile_s = grid.n_tile / self.sfreq
-        start_s = self._tile * tile_s
-        codes = self._validity.next_tile(raw, self._noise_sd())
-        clean, filtered, glitches = self._front.process(bridged, self._noise_sd())
-        rows = [self._glitch_row(glitch, start_s) for glitch in glitches]
-        self._clean.append(clean)
+    def _tiles_alike(self) -> int:
+        """Return how many of the next tiles can be computed at once.
+
+        Those for which the same is known about noise and mains: none of it is learned in between.
+        """
+        if np.isnan(self._matcher.whitened_s).any():
+            return 1
+        to_search = -(-self._front.mains.until_search // self.grid.n_tile)
+        return min(LEVEL_TILES - self._tile % LEVEL_TILES, to_search)
+
+    def _next_tiles(self, bridged: np.ndarray, raw: np.ndarray) -> list[Event]:
+        """Take in as many tiles as `_tiles_alike` says, or fewer."""
+        n_tile = self.grid.n_tile
+        n_tiles = raw.shape[1] // n_tile
+        tile_s = n_tile / self.sfreq
+        learning = np.isnan(self._matcher.whitened_s)
+        anew = learning | (self._tile % LEVEL_TILES == 0)
+        self._known_sd = np.where(anew, self._noise_sd(), self._known_sd)
+        self._known_lsb_uv = np.where(anew, self._validity.lsb_uv, self._known_lsb_uv)
+        codes = np.stack(
+            [
+                self._validity.next_tile(tile, self._known_sd)
+                for tile in np.split(raw, n_tiles, axis=1)
+            ],
+            axis=1,
+        )
+        clean, filtered, glitches = self._front.process(bridged, self._known_sd)
+        events = [self._glitch_row(glitch) for glitch in glitches]
+        self._clean = np.concatenate([self._clean[:, -self._n_kept :], clean], axis=1)
         seen = self._matcher.seen(filtered)
         pieces = self._matcher.pieces(seen)
         powers, high_powers = self._matcher.powers(seen)
-        settled = start_s >= self._settled_s
-        quiet = self._noise.update_level(powers, high_powers, (codes == VALID) & settled[:, None])
-        self._matcher.update_shape(quiet, powers, high_powers, pieces)
+        start_s = (self._tile + np.arange(n_tiles)) * tile_s
+        settled = start_s >= self._settled_s[:, None]
+        self._matcher.update_noise(
+            powers, high_powers, (codes == VALID) & settled[..., None], pieces
+        )
         score = self._scores(seen, pieces)
         self._score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
-        codes[np.isnan(self._matcher.whitened_s)[:, None] & (codes == VALID)] = WARM_UP
-        self._find(start_s)
-        self._tile += 1
+        codes[learning[:, None, None] & (codes == VALID)] = WARM_UP
+        self._find()
+        first, self._tile = self._tile, self._tile + n_tiles
+        level = self._noise.level
+        relative = powers / np.where(np.isfinite(level), level, np.inf)[:, None, None]
+        for i in range(n_tiles):
+            measured = self._measured((first + i + 1) * n_tile)
+            events += self._decider.next_tile(codes[:, i], relative[:, i], level, measured)
         started = self._front.mains.started & ~self._noise.restless
         if started.any():  # until now the noise was taken for greater than it is
             self._noise.forget(started)
             self._matcher.whitened_s[started] = np.nan
-            self._settled_s[started] = start_s + tile_s + SETTLE_S
+            self._settled_s[started] = self._tile * tile_s + SETTLE_S
         among = np.isnan(self._matcher.whitened_s) | (self._tile % WHITEN_TILES == 0)
         self._matcher.whiten(among, self._validity.lsb_uv)
-        relative = (
-            powers / np.where(np.isfinite(self._noise.level), self._noise.level, np.inf)[:, None]
-        )
-        decided = self._decider.next_tile(codes, relative, self._noise.level, self._measured())
-        return rows + decided
+        return events
 
-    def _glitch_row(self, glitch: Glitch, start_s: float) -> Event:
-        time = start_s + glitch.sample / self.sfreq
+    def _glitch_row(self, glitch: Glitch) -> Event:
+        time = (self._tile * self.grid.n_tile + glitch.sample) / self.sfreq
         return Event(
             onset=time,
             duration=0.0,
@@ -209,7 +237,7 @@ class StreamingDetector:
             channel=self.ch_names[glitch.channel],
             peak_time=time,
             amplitude_uv=glitch.height_uv,
-            snr=glitch.height_uv / float(self._noise_sd()[glitch.channel]),
+            snr=glitch.height_uv / float(self._known_sd[glitch.channel]),
             reason="glitch",
         )
 
@@ -217,21 +245,22 @@ class StreamingDetector:
         return np.sqrt(np.where(np.isfinite(self._noise.level), self._noise.level, np.inf))
 
     def _scores(self, seen: np.ndarray, pieces: np.ndarray) -> np.ndarray:
-        """Return the statistic against the present noise, at each position of the seen signal.
+        """Return the statistic against the present noise, at each position of the new signal.
 
         Overridden to put another statistic behind the same front end, noise floor and gates.
         """
         return self._matcher.scores(pieces)
 
-    def _time_of(self, position: np.ndarray, start_s: float) -> np.ndarray:
-        """Return the time of places in the kept scores, the newest tile starting at `start_s`."""
+    def _time_of(self, position: np.ndarray) -> np.ndarray:
+        """Return the time of places in the kept scores, of which the next tile is the newest."""
         n_old = 2 * self._reach
-        last_sample = (position - n_old + 1) * self.grid.hop - 1
-        return start_s + (last_sample - self._matcher.bank.after) * self.grid.step / self.sfreq
+        last_seen = (position - n_old + 1) * self.grid.hop - 1
+        middle = (last_seen - self._matcher.bank.after) * self.grid.step
+        return (self._tile * self.grid.n_tile + middle) / self.sfreq
 
-    def _find(self, start_s: float) -> None:
+    def _find(self) -> None:
         channels, positions = maxima(self._score, self._threshold, self._reach)
-        times = self._time_of(positions, start_s)
+        times = self._time_of(positions)
         noise_sd = self._noise_sd()
         for channel, position, time in zip(channels, positions, times, strict=True):
             near = self._score[:, position - self._reach : position + self._reach + 1]
@@ -241,37 +270,32 @@ class StreamingDetector:
                 Candidate(int(channel), float(time), score, float(noise_sd[channel]), also)
             )
 
-    def _kept(self, channels: int | np.ndarray) -> np.ndarray:
-        """Return the last cleaned tiles of one channel, or of several, as one piece."""
-        return np.concatenate([tile[channels] for tile in self._clean], axis=-1)
-
-    def _measured(self) -> list[Candidate]:
-        """Measure and return the candidates whose surroundings are complete by now."""
-        reach, n_kept = self._ruler.reach, len(self._clean) * self.grid.n_tile
-        end = self._tile * self.grid.n_tile
+    def _measured(self, end: int) -> list[Candidate]:
+        """Measure and return the candidates whose surroundings end before a sample."""
+        reach = self._ruler.reach
+        first_kept = self._tile * self.grid.n_tile - self._clean.shape[1]
         done, later = [], []
         for candidate in self._unmeasured:
-            middle = round(candidate.time_s * self.sfreq) - (end - n_kept)
-            if middle + reach >= n_kept:
+            first = round(candidate.time_s * self.sfreq) - reach
+            if first + 2 * reach >= end:
                 later.append(candidate)
                 continue
-            first = middle - reach
-            around = self._kept(candidate.channel)[first : first + 2 * reach + 1]
-            self._ruler.measure(candidate, around, (first + end - n_kept) / self.sfreq)
-            lsb_uv = float(self._validity.lsb_uv[candidate.channel])
+            kept = slice(first - first_kept, first - first_kept + 2 * reach + 1)
+            around = self._clean[candidate.channel, kept]
+            self._ruler.measure(candidate, around, first / self.sfreq)
+            lsb_uv = float(self._known_lsb_uv[candidate.channel])
             reason = gates.shape_reason(candidate, lsb_uv)
-            candidate.reason = reason or self._shared_reason(candidate, first)
+            candidate.reason = reason or self._shared_reason(candidate, kept)
             done.append(candidate)
         self._unmeasured = later
         return done
 
-    def _shared_reason(self, candidate: Candidate, first: int) -> str:
+    def _shared_reason(self, candidate: Candidate, kept: slice) -> str:
         """Look at the other channels at the time of a candidate."""
         if not len(candidate.also):
             return ""
         waves = self._ruler.waves(
-            self._kept(candidate.also)[:, first : first + 2 * self._ruler.reach + 1],
-            candidate.centre_s - candidate.time_s,
+            self._clean[candidate.also, kept], candidate.centre_s - candidate.time_s
         )
         other_leg = self._other_leg[candidate.channel]
         return gates.shared_reason(
@@ -286,7 +310,6 @@ class StreamingDetector:
     def _provisional(self) -> list[Event]:
         """Return candidates of the unfinished tile, and of the end of the one before."""
         ahead = self._front.look_ahead
-        start_s = self._tile * self.grid.n_tile / self.sfreq
         hop = self.grid.hop * self.grid.step
         n = (self._bridged.shape[1] - ahead) // hop * hop
         if n <= 0:
@@ -300,16 +323,16 @@ class StreamingDetector:
         reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
         channels, positions = maxima(score, self._threshold, reach)
         events = []
-        for channel, time in zip(channels, self._time_of(positions, start_s), strict=True):
+        for channel, time in zip(channels, self._time_of(positions), strict=True):
             if time > self._announced[channel] + DEAD_TIME_S:
                 self._announced[channel] = time
-                events.append(self._early_event(int(channel), float(time), clean, start_s))
+                events.append(self._early_event(int(channel), float(time), clean))
         return events
 
-    def _early_event(self, channel: int, time: float, clean: np.ndarray, start_s: float) -> Event:
-        kept = self._kept(channel)
+    def _early_event(self, channel: int, time: float, clean: np.ndarray) -> Event:
+        kept = self._clean[channel]
         known = np.concatenate([kept, clean[channel]])
-        middle = round((time - start_s) * self.sfreq) + len(kept)
+        middle = round(time * self.sfreq) - self._tile * self.grid.n_tile + len(kept)
         near = round(DEAD_TIME_S / 2 * self.sfreq)
         size = float(np.ptp(known[middle - near : middle + near + 1]))
         noise = float(self._noise_sd()[channel])
