@@ -4,7 +4,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ _MEASURE_S = 3.0
 # A stream is recognised if so many scans were decoded and so much of it belongs to them.
 _LEAST_SCANS = 8
 _LEAST_SHARE = 0.8
+_ENOUGH = 8192
 _MOST_CHANNELS = 16
 _TEXT = "text"
 # Speeds to try, in the order of how likely somebody wants to record from such a board.
@@ -31,12 +32,14 @@ _NEAR = 0.04  # a line may be off by this much and still be understood
 
 # What boards answer when they are asked, and how long they may take: Chords boards wait 1 s for
 # the end of a command.
-_ANSWERS: tuple[tuple[str, re.Pattern[bytes], float], ...] = (
-    ("chords", re.compile(b"|".join(re.escape(name.encode()) for name in chords.BOARDS)), 1.5),
-    ("byb", re.compile(rb"HWT:([A-Z0-9_]+);"), 0.7),
-    ("cyton", re.compile(rb"OpenBCI[^\r\n$]*(?=.*\$\$\$)", re.DOTALL), 1.2),
-    ("bitalino", re.compile(rb"BITalino_v[\d.]+"), 0.7),
-)
+_ANSWERS: dict[str, tuple[re.Pattern[bytes], float]] = {
+    "chords": (re.compile(b"|".join(re.escape(name.encode()) for name in chords.BOARDS)), 1.5),
+    "byb": (re.compile(rb"HWT:([A-Z0-9_]+);"), 0.7),
+    "cyton": (re.compile(rb"OpenBCI[^\r\n$]*(?=.*\$\$\$)", re.DOTALL), 1.2),
+    "bitalino": (re.compile(rb"BITalino_v[\d.]+"), 0.7),
+}
+# Boards with one format that differ in rate, channels or bits: worth asking in any case.
+_VARIED = ("chords", "byb")
 _FOURTEEN_BITS = (b"HUMANSB", b"UNIBOX")
 
 
@@ -83,8 +86,7 @@ def identify(
         link.set_baud(speed)
     if format == _TEXT:
         return _text_info(link, ending, speed, n_channels, sfreq)
-    _stop(link, ending, wire.stop)
-    return foreign_info(format, speed, n_channels, sfreq)
+    return _kind_of(link, ending, format, speed, n_channels, sfreq)
 
 
 def ask_emgt(
@@ -170,15 +172,15 @@ def _found_out(
                 for data in link.listen(_LISTEN_S, ending):
                     heard += data
             n_heard += len(heard)
-            known = recognise(bytes(heard), n_channels)
+            known = recognise(bytes(heard[-_ENOUGH:]), n_channels)
             if ending.is_set() or time.monotonic() > until:
                 break
         if known and known[0] == _TEXT:
             return _text_info(link, ending, speed, n_channels, sfreq, bytes(heard))
         if known:
-            _stop(link, ending, FORMATS[known[0]].stop)
-            return foreign_info(known[0], speed, known[1], sfreq)
-        info = _asked(link, ending, speed, n_channels, sfreq)
+            return _kind_of(link, ending, known[0], speed, known[1], sfreq)
+        names = [name for name in _ANSWERS if not link.has_baud or _speaks_at(name, speed)]
+        info = _asked(link, ending, names, speed, n_channels, sfreq)
         if info:
             return info
     if n_heard:
@@ -187,6 +189,24 @@ def _found_out(
             f"and the speed yourself ({', '.join(FORMATS)})"
         )
     raise _silence(link, "nothing answers", speeds)
+
+
+def _kind_of(
+    link: Link,
+    ending: threading.Event,
+    name: str,
+    speed: int,
+    n_channels: int | None,
+    sfreq: float | None,
+) -> DeviceInfo:
+    """Stop a board whose format is known, and ask which kind it is."""
+    _stop(link, ending, FORMATS[name].stop)
+    tries = 2 if link.has_baud else 1  # the first one may meet a board that boots
+    for _ in range(tries if name in _VARIED else 0):
+        info = _asked(link, ending, (name,), speed, n_channels, sfreq)
+        if info:
+            return info
+    return foreign_info(name, speed, n_channels, sfreq)
 
 
 def _stop(link: Link, ending: threading.Event, command: bytes) -> None:
@@ -201,17 +221,15 @@ def _stop(link: Link, ending: threading.Event, command: bytes) -> None:
 def _asked(
     link: Link,
     ending: threading.Event,
+    names: Iterable[str],
     speed: int,
     n_channels: int | None,
     sfreq: float | None,
 ) -> DeviceInfo | None:
-    """Ask for the boards of others that speak at this speed."""
-    for name, answer, seconds in _ANSWERS:
-        wire = FORMATS[name]
-        speeds = (wire.baud, *wire.other_bauds)
-        if link.has_baud and not any(abs(speed / each - 1) < _NEAR for each in speeds):
-            continue
-        link.write(wire.identify)
+    """Ask for boards with these formats; None if none answers."""
+    for name in names:
+        answer, seconds = _ANSWERS[name]
+        link.write(FORMATS[name].identify)
         heard = bytearray()
         for data in link.listen(seconds, ending):
             heard += data
@@ -227,6 +245,12 @@ def _asked(
                 bits = 14
             return foreign_info(name, speed, n_channels, sfreq, board=board, bits=bits)
     return None
+
+
+def _speaks_at(name: str, speed: int) -> bool:
+    """Tell whether boards with a format may speak at this speed."""
+    wire = FORMATS[name]
+    return any(abs(speed / each - 1) < _NEAR for each in (wire.baud, *wire.other_bauds))
 
 
 def _text_info(

@@ -146,7 +146,7 @@ def cannot_open(name: str, error: BaseException) -> BridgeError:
     if number in (errno.EAGAIN, errno.EBUSY) or (windows and "PermissionError" in text):
         return BridgeError(
             f"{name} is in use by another program: close it there (Arduino IDE, serial plotter, "
-            "another recording) and try again"
+            "another recording; ModemManager looks at boards just plugged in) and try again"
         )
     if number in (errno.EACCES, errno.EPERM):
         return BridgeError(f"{name}: {_NO_PERMISSION}")

@@ -3,7 +3,6 @@
 import contextlib
 import threading
 import time
-from collections import deque
 from dataclasses import asdict, replace
 from enum import Enum
 from fractions import Fraction
@@ -14,6 +13,7 @@ from firmware_bridge.bytelog import CaptureWriter
 from firmware_bridge.commands import Commands
 from firmware_bridge.decoders import Block, BridgeError, Mark
 from firmware_bridge.device_info import DeviceInfo
+from firmware_bridge.host_marks import PATIENCE_NS, HostMarks
 from firmware_bridge.inbox import Inbox
 from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
 from firmware_bridge.link import PORT_ERRORS, Link
@@ -30,8 +30,8 @@ _REOPEN_NS = 10 * _NS
 _PING_NS, _FIRST_PING_NS, _FIRST_NS = 1 * _NS, _NS // 4, 5 * _NS
 _ANSWER_S = 1.0
 _TRIES, _FOREIGN_TRIES = 3, 5
-# A board that marks does so at once; later the computer's clock has to do.
-_MARK_NS = 1 * _NS
+# Resonators are off by 5000 ppm at the worst.
+_WRONG_RATE_PPM = 20_000
 _TOO_SLOW = "whatever takes them in was too slow for too long"
 
 
@@ -97,8 +97,9 @@ class Reader:
         self._last_scan_ns = self._asked_ns = self._begun_ns = self._ping_ns = 0
         self._n_scans = 0
         self._stalled = False
-        self._marks: deque[tuple[int, int]] = deque()
+        self._marks = HostMarks()
         self._n_dropped = 0
+        self._doubted = False
 
     # Starting
 
@@ -213,6 +214,7 @@ class Reader:
             self._watch(now_ns)
             self._keep_time(now_ns)
             self._settle_marks(now_ns)
+            self._doubt_rate()
 
     def _pump(self) -> bool:
         """Read once and hand on what it completes; tell whether anything came."""
@@ -234,7 +236,7 @@ class Reader:
                     self._put(item)
                 case Mark():
                     if item.source == "host":
-                        self._forget_mark(item.code)
+                        self._marks.answer(item.code)
                     self._put(item)
                 case frames.Ack(cmd=frames.Start.TYPE):
                     self._ack = item
@@ -288,6 +290,18 @@ class Reader:
         self.assembly.ping(token, sent_ns)
         self._note(sent_ns, ping=token)
 
+    def _doubt_rate(self) -> None:
+        """Tell once when the board is far from the rate it was taken to have."""
+        clock = self.assembly.clock
+        if self._doubted or not clock or not clock.trusted:
+            return
+        if abs(clock.deviation_ppm) > _WRONG_RATE_PPM:
+            self._doubted = True
+            self._notice(
+                f"the board sends {clock.sfreq_hz:.1f} scans per second, not "
+                f"{clock.nominal_hz:g}: give this rate, or is it another board?"
+            )
+
     def _end_stream(self) -> None:
         self._hand_on(self.assembly.end())
         self._note(time.monotonic_ns(), end=True)
@@ -300,7 +314,7 @@ class Reader:
                 self._stop()
         except PORT_ERRORS as error:
             self._put(Lost(time.monotonic_ns(), str(error)))
-        self._settle_marks(time.monotonic_ns() + 2 * _MARK_NS)
+        self._settle_marks(time.monotonic_ns() + 2 * PATIENCE_NS)
         self._end_stream()
 
     def _stop(self) -> None:
@@ -341,7 +355,7 @@ class Reader:
         """Mark this moment: by the board where it can, else by the computer's clock."""
         now_ns = time.monotonic_ns()
         if self._commands.is_emgt and self.state is State.STREAMING:
-            self._marks.append((code, now_ns))
+            self._marks.ask(code, now_ns)
             # If the board has gone, the mark is settled without it.
             with contextlib.suppress(*PORT_ERRORS):
                 self._commands.mark(code)
@@ -352,16 +366,10 @@ class Reader:
         clock = self.assembly.clock
         self._put(Mark(clock.scan_at(at_ns) if clock else 0.0, code, "host", self._session))
 
-    def _forget_mark(self, code: int) -> None:
-        for waiting in self._marks:
-            if waiting[0] == code:
-                self._marks.remove(waiting)
-                return
-
     def _settle_marks(self, now_ns: int) -> None:
         """Place the marks that the board did not answer."""
-        while self._marks and now_ns - self._marks[0][1] > _MARK_NS:
-            self._mark_here(*self._marks.popleft())
+        for code, asked_ns in self._marks.overdue(now_ns):
+            self._mark_here(code, asked_ns)
 
     # Small things
 

@@ -48,6 +48,7 @@ SCENARIOS = {
     "wrong baud": Scenario(5.0, Faults(wrong_baud=((1.0, 2.5),))),
     "slow consumer": Scenario(3.5, sleep_at=(0.5, 2.0)),
     "overflow": Scenario(3.0, sleep_at=(0.5, 1.5), more={"queue_scans": 1000}),
+    "wrong rate": Scenario(11.5, Faults(rate_error_ppm=50_000)),
     "counter": Scenario(4.5, Faults(stalls=((1.0, 1.5),)), format="openeeg", n_channels=6),
     "foreign lumps": Scenario(3.0, Faults(coalesce_ms=16), format="chords", n_channels=6),
     "foreign restart": Scenario(7.0, Faults(stalls=((1.0, 3.5),)), format="chords", n_channels=6),
@@ -248,6 +249,12 @@ def test_overflow_is_counted_and_told(outcomes):
     assert outcome.statistics.lost_in_queue >= outcome.missing > 0.5 * EMGT_HZ
     assert outcome.statistics.queue_high_water <= 1000
     assert any("dropped" in notice.text for notice in outcome.of(Notice))
+
+
+def test_a_rate_far_from_the_promised_one_is_told(outcomes):
+    (notice,) = outcomes["wrong rate"].of(Notice)
+    assert "scans per second, not 2000" in notice.text
+    assert outcomes["damaged"].of(Notice) == []
 
 
 def test_a_gap_longer_than_the_counter(outcomes):
