@@ -21,7 +21,7 @@ COMMANDS = {
     "ports": "list the serial ports and what is probably behind them",
     "record": "record from a board into an EMG-BIDS data set, twitches counted meanwhile",
     "recover": "make interrupted recordings whole, and say what was lost",
-    "simulate": "make recordings or a whole study with known truth",
+    "simulate": "make recordings, a whole study or a virtual device, with known truth",
 }
 EPILOG = """\
 examples:
