@@ -16,7 +16,7 @@ WINDOW_S = 2.0
 N_WINDOWS = 30
 # Before this much of a stream is seen, a rate is not to be relied on.
 TRUSTED_AFTER_S = 10.0
-_N_PONGS = 120
+_N_PONGS = 60
 _ROUNDS = 3
 _MIN_PAIRS = 3
 _NS = 1e-9
@@ -234,12 +234,11 @@ class ClockEstimator:
         return _Line(slope, offset, float(np.median(np.abs(rest - offset))))
 
     def _fitted_latency(self, line: _Line) -> tuple[float, float] | None:
-        """Return the constant delay and its greatest error, from the quickest round trips."""
+        """Return the constant delay and its greatest error, by the quickest round trip."""
         if not self._pongs:
             return self._latency
-        quickest = sorted(self._pongs)[: max(1, len(self._pongs) // 4)]
-        late = [line.at(x) - x - y for _, x, y in quickest]
-        return max(0.0, float(np.median(late))), quickest[0][0] / 2
+        round_trip_s, x, y = min(self._pongs)
+        return max(0.0, line.at(x) - x - y), round_trip_s / 2
 
 
 def _theil_sen(x: np.ndarray, y: np.ndarray, segments: np.ndarray) -> float:

@@ -124,7 +124,7 @@ def test_memory_does_not_grow():
         estimator.add_pong(100 * i, 100_000_000 * i, 100_000_000 * i + 1000)
     assert len(estimator._windows) == N_WINDOWS
     assert sum(len(window.hull) for window in estimator._windows) <= 20 * N_WINDOWS
-    assert len(estimator._pongs) == 120
+    assert len(estimator._pongs) == 60
 
 
 def test_first_scans_give_the_nominal_rate():
