@@ -1,15 +1,15 @@
 """The sample study that comes with emgtwitch: where it lies, and what it holds."""
 
-import csv
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 
+from emgtwitch.comparison.occasions import AFTER_EXERCISE, occasions_of
 from emgtwitch.errors import InputError
-from emgtwitch.recording.bids import entities, find_recordings
+from emgtwitch.recording.bids import find_recordings
 
-_CONDITIONS = {"rest": "rest", "postexercise": "after exercise"}
+_CONDITIONS = {AFTER_EXERCISE: "after exercise"}
 
 
 @dataclass(frozen=True)
@@ -57,24 +57,18 @@ def read_study(folder: Path) -> Study:
     InputError
         It holds no recordings.
     """
-    with (folder / "participants.tsv").open(encoding="utf-8", newline="") as file:
-        person = next(csv.DictReader(file, delimiter="\t"))
-    times = {}
-    for scans in folder.glob("sub-*/ses-*/*_scans.tsv"):
-        with scans.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                times[scans.parent / row["filename"]] = row["acq_time"]
+    found = find_recordings(folder)
+    occasions = dict(zip(found, occasions_of(found), strict=True))
     recordings = []
-    for path in sorted(find_recordings(folder), key=lambda path: times[path]):
+    for path in sorted(found, key=lambda path: occasions[path].start or datetime.max):
         truth = folder / "derivatives" / "truth" / path.parent.relative_to(folder)
-        task = entities(path)["task"]
+        condition = occasions[path].condition
         recordings.append(
             StudyRecording(
                 path,
-                _CONDITIONS.get(task, task),
+                _CONDITIONS.get(condition, condition),
                 truth / f"{path.stem.removesuffix('_emg')}_truth.tsv",
             )
         )
-    return Study(
-        tuple(recordings), person["treatment"], date.fromisoformat(person["treatment_date"])
-    )
+    treatment = occasions[found[0]].treatments[0]
+    return Study(tuple(recordings), treatment.text, treatment.day)

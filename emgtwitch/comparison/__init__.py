@@ -1,0 +1,1 @@
+"""Compare twitch rates: left with right, and recordings with each other."""
