@@ -211,7 +211,7 @@ Answer set(uint8_t key, uint32_t value) {
   return kOk;
 }
 
-void answer(const Command &command, uint8_t answer) {
+void acknowledge(const Command &command, uint8_t answer) {
   write_ack(packet, command.sequence, command.type, answer);
   send();
 }
@@ -221,7 +221,7 @@ void start(const Command &command) {
   const uint8_t *arguments = command.arguments;
   uint8_t mask = arguments[3];
   if (!start_stream(arguments[0], command.u16(1), mask, arguments[4], &exact)) {
-    answer(command, kBadArgument);
+    acknowledge(command, kBadArgument);
     return;
   }
   write_started(packet, command.sequence, exact, stream.n_channels, stream.per_frame);
@@ -231,12 +231,12 @@ void start(const Command &command) {
 
 void obey(const Command &command) {
   if (command.answer != kOk) {
-    answer(command, command.answer);
+    acknowledge(command, command.answer);
     return;
   }
   switch (command.type) {
     case kIdent:
-      answer(command, kOk);
+      acknowledge(command, kOk);
       begin_info();
       break;
     case kStart:
@@ -244,7 +244,7 @@ void obey(const Command &command) {
       break;
     case kStop:
       stop_stream();
-      answer(command, kOk);
+      acknowledge(command, kOk);
       break;
     case kPing: {
       Moment moment = stream.running ? board::now() : Moment{0, 0};
@@ -254,22 +254,22 @@ void obey(const Command &command) {
     }
     case kMark:
       send_event(kFromHost, command.u16(0));
-      answer(command, kOk);
+      acknowledge(command, kOk);
       break;
     case kSet:
-      answer(command, set(command.arguments[0], command.u32(1)));
+      acknowledge(command, set(command.arguments[0], command.u32(1)));
       break;
     case kTest:
       if (command.arguments[0] >= kTestModes) {
-        answer(command, kBadArgument);
+        acknowledge(command, kBadArgument);
       } else {
         test_mode = command.arguments[0];
-        answer(command, kOk);
+        acknowledge(command, kOk);
       }
       break;
     case kReset:
       stop_stream();
-      answer(command, kOk);
+      acknowledge(command, kOk);
       delay(20);  // the answer leaves
       board::reset();
       break;
