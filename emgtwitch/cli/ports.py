@@ -80,9 +80,9 @@ def _listed(named: Sequence[str] | None) -> list[_Row]:
             port.name,
             port.guess,
             port.description,
-            usb and usb.vid,
-            usb and usb.pid,
-            usb and usb.serial_number,
+            usb.vid if usb else None,
+            usb.pid if usb else None,
+            usb.serial_number if usb else None,
             problem=permission_problem(port.name),
         )
     if not named:
