@@ -17,25 +17,23 @@ from emgtwitch.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from emgtwitch.simulation import Simulated
+    from emgtwitch.simulation import Scenario, Simulated
     from emgtwitch.simulation.front_end import FrontEnd
-    from firmware_bridge.virtual import About, VirtualDevice
+    from firmware_bridge.virtual import About, Stream, VirtualDevice
 
 # Those of `firmware_bridge.decoders.formats.FORMATS`, so that help need not load them.
 FORMAT_NAMES = ("emgt", "text", "byb", "chords", "openeeg", "cyton", "bitalino")
 CH_NAMES = ("calf_L", "calf_R", "TA_L", "TA_R", "SOL_L", "SOL_R", "GM_L", "GM_R")
 VREF_V = {10: 5.0, 12: 3.3, 14: 5.0}  # of boards with such converters
 _DEFAULT_SFREQ_HZ = {"emgt": 2000, "text": 500}
-_MOST_SPEED = 1e6
-_SEAM_S = 0.1  # as long as the simulation keeps clear of twitches at its ends
 _EPILOG = """\
 The first line printed is the port, for any program that opens serial ports; with --tcp also its
 URL, for programs that use pyserial. Systems without pseudo-terminals (Windows) have the URL only.
 Ctrl-C ends it and prints what was sent.
 
 Every stream begins with the beginning of the simulation. After --minutes the same comes again,
-without a seam. The truth is that of the first time through, in seconds from scan 0 of the stream:
-to judge a recording by it, let --minutes be at least as long as the recording.
+without a seam. The truth is that of the longest stream so far, in seconds from its scan 0, written
+when the stream ends, with what came again; before any, that of --minutes.
 
 Moments of faults, T, are seconds from scan 0 of the first stream, D is how long they last; each
 can be given several times.
@@ -90,7 +88,13 @@ def add_to(
         const=0,
         help="serve on a TCP port of this computer too (default: any that is free)",
     )
-    add("--speed", metavar="X", type=float, default=1.0, help="times real time (default: 1)")
+    add(
+        "--speed",
+        metavar="X",
+        type=float,
+        default=1.0,
+        help="times real time (default: 1); inf: as fast as it is read",
+    )
     faults = parser.add_argument_group("faults")
     add = faults.add_argument
     for name, what in (
@@ -102,7 +106,7 @@ def add_to(
     add("--coalesce-ms", metavar="MS", type=float, default=0.0, help="deliver in lumps this often")
     for name, what in (
         ("stall", "the board hangs and loses scans"),
-        ("unplug", "the cable is out"),
+        ("unplug", "the cable is out; the port may change its name, a link does not"),
         ("wrong-baud", "random bytes arrive"),
     ):
         add(f"--{name}", metavar="T:D", type=_span, action="append", default=[], help=what)
@@ -128,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from emgtwitch.simulation.looping import looped_codes
     from firmware_bridge.faults import Faults
     from firmware_bridge.virtual import VirtualDevice
 
@@ -143,10 +148,12 @@ def _run(arguments: argparse.Namespace) -> int:
         wrong_baud=tuple(arguments.wrong_baud),
         rate_error_ppm=arguments.rate_error_ppm,
     )
-    if not 0 < arguments.speed <= _MOST_SPEED:
-        raise InputError(f"--speed {arguments.speed:g}: must be above 0, at most {_MOST_SPEED:g}")
+    if not arguments.speed > 0:
+        raise InputError(f"--speed {arguments.speed:g}: must be above 0")
     board = _board(arguments)
-    counts = _counts(board, _simulated(arguments, board))
+    simulated = _simulated(arguments, board)
+    counts = looped_codes(simulated, board.front_end, board.sfreq, signed=board.signed)
+    truth = _Truth(arguments, board, simulated)
 
     def source(first: int, n: int) -> "np.ndarray":
         return counts.take(range(first, first + n), axis=1, mode="wrap")
@@ -166,9 +173,11 @@ def _run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         while not device.failed:
+            truth.update(device.streams)
             if sys.stderr.isatty():
                 print(f"\r{_account(device)} ", end="", file=sys.stderr, flush=True)
-            time.sleep(1)
+            time.sleep(0.2)
+    truth.update(device.streams, ended=True)
     if sys.stderr.isatty():
         print(file=sys.stderr)
     print(_account(device))
@@ -255,20 +264,11 @@ def _board(arguments: argparse.Namespace) -> _Board:
     return _Board(about, sfreq, front_end, signed=name == "cyton")
 
 
-def _simulated(arguments: argparse.Namespace, board: _Board) -> "Simulated":
-    """Return the simulation, a seam longer than it is to be, and write its truth if asked to."""
-    from emgtwitch.cli.simulate import refusing_what_cannot_be_written, simulate
-    from emgtwitch.event_table import sidecar_path
+def _scenario(arguments: argparse.Namespace, board: _Board) -> "Scenario":
     from emgtwitch.simulation import SCENARIOS
-    from emgtwitch.simulation.files import write_truth
     from emgtwitch.simulation.scenario import SFREQ_RANGE_HZ
 
-    path = arguments.truth
-    if path and path.suffix != ".tsv":
-        raise InputError(f"{path}: the name must end in .tsv")
-    if path and path.exists() and not sidecar_path(path).exists():
-        raise InputError(f"{path} is there and was not simulated; choose another name")
-    scenario = replace(
+    return replace(
         SCENARIOS[arguments.scenario],
         ch_names=board.about.ch_names,
         minutes=arguments.minutes,
@@ -276,33 +276,54 @@ def _simulated(arguments: argparse.Namespace, board: _Board) -> "Simulated":
         front_end=board.front_end,
         clock_error_ppm=0.0,  # the virtual board has a clock of its own
     )
-    longer = replace(scenario, minutes=scenario.minutes + _SEAM_S / 60)
-    simulated = simulate(longer, arguments.seed)
-    if path:
-        first_time = simulated.truth[simulated.truth["onset"] < 60 * scenario.minutes]
-        with refusing_what_cannot_be_written(path):
-            write_truth(path, replace(simulated, truth=first_time), scenario, arguments.seed)
-    return simulated
 
 
-def _counts(board: _Board, simulated: "Simulated") -> "np.ndarray":
-    """Return what the converter sends, whose end goes over into its beginning."""
-    import numpy as np
-    from scipy.signal import resample_poly
+def _simulated(arguments: argparse.Namespace, board: _Board) -> "Simulated":
+    """Return the simulation, longer by the seam than it is to be."""
+    from emgtwitch.cli.simulate import simulate
+    from emgtwitch.simulation.looping import SEAM_S
 
-    lsb_uv, bits = board.front_end.lsb_uv, board.about.bits
-    signal_uv = simulated.signal_uv
-    lost = np.isnan(signal_uv)
-    if lost.any():  # a board sends something always: the last code
-        last = np.maximum.accumulate(np.where(lost, 0, np.arange(lost.shape[1])), axis=1)
-        signal_uv = np.nan_to_num(np.take_along_axis(signal_uv, last, axis=1))
-    signal_uv = resample_poly(signal_uv, round(board.sfreq / simulated.sfreq), 1, axis=1)
-    seam = round(_SEAM_S * board.sfreq)
-    fading = np.linspace(1, 0, seam)
-    looped_uv = signal_uv[:, :-seam].copy()
-    looped_uv[:, :seam] += fading * (signal_uv[:, -seam:] - looped_uv[:, :seam])
-    half = 2 ** (bits - 1)
-    codes = np.clip(np.rint(looped_uv / lsb_uv), -half, half - 1).astype(np.int32)
-    if not board.signed:
-        codes += half
-    return codes
+    scenario = _scenario(arguments, board)
+    longer = replace(scenario, minutes=scenario.minutes + SEAM_S / 60)
+    return simulate(longer, arguments.seed)
+
+
+class _Truth:
+    """The file of the truth, if one is wanted: that of the longest stream that has ended."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, board: _Board, simulated: "Simulated"
+    ) -> None:
+        from emgtwitch.event_table import sidecar_path
+
+        path = arguments.truth
+        if path and path.suffix != ".tsv":
+            raise InputError(f"{path}: the name must end in .tsv")
+        if path and path.exists() and not sidecar_path(path).exists():
+            raise InputError(f"{path} is there and was not simulated; choose another name")
+        self._path = path
+        self._scenario = _scenario(arguments, board)
+        self._simulated = simulated
+        self._seed = arguments.seed
+        self._seen_s = self._written_s = 0.0
+        self._write(60 * self._scenario.minutes)
+
+    def update(self, streams: "Sequence[Stream]", ended: bool = False) -> None:
+        """Write it anew if the longest stream, not growing any more, is another than before."""
+        longest_s = max((float(stream.due / stream.sfreq) for stream in streams), default=0.0)
+        if longest_s not in (0, self._written_s) and (ended or longest_s == self._seen_s):
+            self._write(longest_s)
+            self._written_s = longest_s
+        self._seen_s = longest_s
+
+    def _write(self, seconds: float) -> None:
+        from emgtwitch.cli.simulate import refusing_what_cannot_be_written
+        from emgtwitch.simulation.files import write_truth
+        from emgtwitch.simulation.looping import repeated_truth
+
+        if not self._path:
+            return
+        truth = repeated_truth(self._simulated.truth, 60 * self._scenario.minutes, seconds)
+        of_it = replace(self._simulated, truth=truth)
+        with refusing_what_cannot_be_written(self._path):
+            write_truth(self._path, of_it, self._scenario, self._seed)
