@@ -215,6 +215,18 @@ def test_signals(mode):
         assert all(block.test_signal for block in host.kind(Block))
 
 
+def test_channels_at_a_limit_are_told():
+    def at_limits(first: int, n: int) -> np.ndarray:
+        return source(first, n) * [[1], [0]] + np.where(np.arange(first, first + n) == 50, 1023, 0)
+
+    with VirtualDevice(at_limits) as device, Host(served(device)) as host:
+        host.ask(frames.Start, 1, RATE_HZ, 3, 10)
+        host.decoder.expect(None)
+        host.read_scans(100)
+        blocks = host.kind(Block)
+        assert {block.clipped for block in blocks} == {2, 3}
+
+
 def test_marks_and_pings():
     with VirtualDevice(source) as device, Host(served(device)) as host:
         host.send(frames.Ping, 11)

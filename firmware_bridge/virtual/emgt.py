@@ -183,7 +183,7 @@ class EmgtBoard(Board):
             return "".join(",".join(map(str, scan)) + "\r\n" for scan in counts.T.tolist()).encode()
         highest = 2**self._about.bits - 1
         at_limit = ((counts <= 0) | (counts >= highest)).any(axis=1)
-        clip = sum(1 << k for k in np.flatnonzero(at_limit).tolist())
+        clip = int(np.packbits(at_limit, bitorder="little")[0])
         flags = frames.TEST_SIGNAL if self._test_mode else 0
         if self._hung:
             flags |= frames.OVERRUN
