@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "judge an event table against the truth",
     "flash": "put the firmware on an Arduino Uno",
     "mark": "set a mark in the recording that is running",
+    "note": "note treatments, symptoms and conditions of a day or a recording, and show them",
     "ports": "list the serial ports and what is probably behind them",
     "record": "record from a board into an EMG-BIDS data set, twitches counted meanwhile",
     "recover": "make interrupted recordings whole, and say what was lost",
