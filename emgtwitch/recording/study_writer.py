@@ -17,7 +17,6 @@ from emgtwitch.errors import InputError
 from emgtwitch.recording.bdf import BAD_GAP, Annotation, physical_limit
 from emgtwitch.recording.bdf_layout import read_layout, read_texts
 from emgtwitch.recording.bdf_recorder import BdfRecorder, Recorded
-from emgtwitch.recording.bids import entities
 from emgtwitch.recording.derivatives import dataset_of
 from emgtwitch.recording.profile import Profile
 from emgtwitch.recording.study_files import (
@@ -33,6 +32,7 @@ from emgtwitch.recording.study_files import (
     write_table,
     write_text,
 )
+from emgtwitch.recording.study_notes import COLUMNS, scans_table, sessions_table
 
 _README = """\
 # Surface EMG of the calves
@@ -54,17 +54,14 @@ _PARTICIPANTS_ABOUT = {"participant_id": {"Description": "Code of the person"}}
 _SESSIONS_ABOUT = {
     "session_id": {"Description": "Day of the recordings"},
     "acq_time": {"Description": "Start of the first recording of the session"},
-    "treatment": {"Description": "What was tried at that time, in the person's words"},
+    "treatment": COLUMNS["treatment"],
 }
 _SCANS_ABOUT = {
     "filename": {"Description": "The recording"},
     "acq_time": {"Description": "Start of the recording"},
-    "condition": {
-        "Description": "State of the muscles",
-        "Levels": {"rest": "rested", "post-exercise": "after exercise"},
-    },
-    "exercise": {"Description": "The exercise before, in the person's words"},
-    "posture": {"Description": "Posture, in the person's words"},
+    "condition": COLUMNS["condition"],
+    "exercise": COLUMNS["exercise"],
+    "posture": COLUMNS["posture"],
     "minutes": {"Description": "Length of the recording", "Units": "min"},
     "lost_s": {"Description": "Time of it that is missing", "Units": "s"},
 }
@@ -222,7 +219,7 @@ def _start(
     acq_time = start.replace(tzinfo=None).isoformat(timespec="milliseconds")
     add_rows(root / "participants.tsv", [{"participant_id": subject}], ("participant_id",))
     describe_columns(root / "participants.json", _PARTICIPANTS_ABOUT)
-    _add_session(root / subject / f"{subject}_sessions.tsv", session, acq_time, profile.treatment)
+    _add_session(sessions_table(root, profile.subject), session, acq_time, profile.treatment)
     row = {
         "filename": f"emg/{path.name}",
         "acq_time": acq_time,
@@ -385,10 +382,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 def _beside(recording: Path) -> tuple[Path, Path, Path, Path, Path]:
     """Return the paths of scans.tsv, emg.json, channels.tsv, events.tsv and events.json."""
-    own = entities(recording)
-    whose = "_".join(f"{name}-{own[name]}" for name in ("sub", "ses") if name in own)
-    scans = recording.parents[1] / f"{whose}_scans.tsv"
     stem = recording.name.removesuffix("emg.bdf")
     names = ("emg.json", "channels.tsv", "events.tsv", "events.json")
     sidecar, channels, events, about_events = (recording.with_name(stem + name) for name in names)
-    return scans, sidecar, channels, events, about_events
+    return scans_table(recording), sidecar, channels, events, about_events
