@@ -252,6 +252,7 @@ class Cable:
         self._ours, self._theirs = os.openpty()
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
+        self._board_in_use = threading.Lock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._pump)
         self.port = os.ttyname(self._theirs)
@@ -259,6 +260,11 @@ class Cable:
 
     def plug_in(self) -> None:
         self._thread.start()
+
+    def reset_board(self) -> None:
+        """Start the board anew, while the cable is plugged in."""
+        with self._board_in_use:
+            self._board.reset()
 
     def unplug(self) -> None:
         self._ending.set()
@@ -280,8 +286,9 @@ class Cable:
                 begun = True
             if not begun:
                 continue
-            # On a busy machine the board falls behind; it must not try to catch up for ever.
-            self._board.run(min(now_s - before_s, 0.01))
+            with self._board_in_use:
+                # On a busy machine the board falls behind; it must not try to catch up for ever.
+                self._board.run(min(now_s - before_s, 0.01))
             with contextlib.suppress(BlockingIOError):
                 passed_on += os.write(self._ours, self._board.sent[passed_on:])
 

@@ -138,7 +138,7 @@ void sim_voltages(sim_t *sim, const uint16_t *voltages, unsigned n_scans) {
 int sim_run(sim_t *sim, uint64_t cycles) {
   int state = cpu_Running;
   sim->until += cycles;
-  while (sim->avr->cycle < sim->until && state != cpu_Done && state != cpu_Crashed) {
+  while (sim->avr->cycle < sim->until && (state == cpu_Running || state == cpu_Sleeping)) {
     while (sim->ready && sim->given_tail != sim->given_head)
       avr_raise_irq(sim->uart, sim->given[sim->given_tail++ % RING]);
     state = avr_run(sim->avr);

@@ -28,7 +28,7 @@ def n_scans(items):
     return sum(block.counts.shape[1] for block in of(items, Block))
 
 
-def test_both_ends_of_the_wire(emulator, cable):
+def test_both_ends_of_the_wire(cable):
     cable.plug_in()
     items = []
     with open_device(cable.port, "emgt") as device:
@@ -47,7 +47,7 @@ def test_both_ends_of_the_wire(emulator, cable):
         assert device.statistics.lost_scans == 0
 
         before = len(items)
-        emulator.reset()
+        cable.reset_board()
         read_until(device, items, lambda: of(items, Gap))
         read_until(device, items, lambda: n_scans(items[before:]) > 500)
         statistics = device.statistics
