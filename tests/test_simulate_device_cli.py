@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from firmware_bridge import frames
 from firmware_bridge.decoders import Block
 from firmware_bridge.decoders.emgt import EmgtDecoder
 from firmware_bridge.decoders.formats import FORMATS
+from firmware_bridge.virtual import Stream
 
 needs_pty = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 
@@ -112,6 +114,15 @@ def test_the_truth_comes_again():
     bursts = [set(part["burst"]) - {-1} for part in (first, second, rest)]
     assert all(bursts)
     assert not bursts[0] & bursts[1] | bursts[1] & bursts[2]
+
+
+def test_streams_that_faults_separate_are_one_run():
+    def stream(start_s: float, due: int, finished: bool) -> Stream:
+        start_ns = round(start_s * 1e9)
+        return Stream(1, 1, Fraction(1000), (0,), 1, start_ns, due=due, finished=finished)
+
+    streams = [stream(1, 500, True), stream(5, 2000, False), stream(9, 4000, True)]
+    assert simulate_device._runs(streams) == [[(0, 0.5)], [(0, 2), (4, 8)]]
 
 
 def test_other_formats_by_tcp():

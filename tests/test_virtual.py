@@ -124,6 +124,7 @@ def test_the_stream_is_the_source(where):
         indices = check_exact(host)
         assert indices.tolist() == list(range(stream.due))
         assert (stream.sent, stream.handed_over, stream.lost) == (stream.due, stream.due, 0)
+        assert stream.finished
         assert host.decoder.statistics.lost_scans == 0
         last = host.kind(frames.Status)[-1]
         assert (last.session, last.scan, last.flags) == (7, stream.due, 0)
@@ -362,7 +363,7 @@ def test_a_reset_ends_the_stream_and_boots():
         booted = host.until(lambda item: isinstance(item, frames.Info) and item.boot_id == 2)
         assert booted.flags == 0
         (stream,) = device.streams
-        assert (stream.due, stream.sent) == (1001, 1000)
+        assert (stream.due, stream.sent, stream.finished) == (1001, 1000, False)
         assert check_exact(host)[-1] == 999
         host.until(lambda item: isinstance(item, frames.Status) and item.reset_cause == 2)
         assert host.start(session=2).status == frames.OK

@@ -33,7 +33,8 @@ Ctrl-C ends it and prints what was sent.
 
 Every stream begins with the beginning of the simulation. After --minutes the same comes again,
 without a seam. The truth is that of the longest stream so far, in seconds from its scan 0, written
-when the stream ends, with what came again; before any, that of --minutes.
+when the stream ends, with what came again; before any, that of --minutes. Streams that a fault
+ended and the next one count as one.
 
 Moments of faults, T, are seconds from scan 0 of the first stream, D is how long they last; each
 can be given several times.
@@ -288,8 +289,26 @@ def _simulated(arguments: argparse.Namespace, board: _Board) -> "Simulated":
     return simulate(longer, arguments.seed)
 
 
+# (begin, end) of streams, s from the begin of the first.
+_Run = list[tuple[float, float]]
+
+
+def _runs(streams: "Sequence[Stream]") -> list[_Run]:
+    """Return streams that only faults separate, together."""
+    runs: list[_Run] = []
+    first_ns, goes_on = 0, False
+    for stream in streams:
+        if not goes_on:
+            first_ns = stream.start_ns
+            runs.append([])
+        begin_s = (stream.start_ns - first_ns) / 1e9
+        runs[-1].append((begin_s, begin_s + float(stream.due / stream.sfreq)))
+        goes_on = not stream.finished
+    return runs
+
+
 class _Truth:
-    """The file of the truth, if one is wanted: that of the longest stream that has ended."""
+    """The file of the truth, if one is wanted: of the longest run of streams so far."""
 
     def __init__(
         self, arguments: argparse.Namespace, board: _Board, simulated: "Simulated"
@@ -305,25 +324,35 @@ class _Truth:
         self._scenario = _scenario(arguments, board)
         self._simulated = simulated
         self._seed = arguments.seed
-        self._seen_s = self._written_s = 0.0
-        self._write(60 * self._scenario.minutes)
+        self._seen: _Run = []
+        self._written: _Run = []
+        self._write([(0.0, 60 * self._scenario.minutes)])
 
     def update(self, streams: "Sequence[Stream]", ended: bool = False) -> None:
-        """Write it anew if the longest stream, not growing any more, is another than before."""
-        longest_s = max((float(stream.due / stream.sfreq) for stream in streams), default=0.0)
-        if longest_s not in (0, self._written_s) and (ended or longest_s == self._seen_s):
-            self._write(longest_s)
-            self._written_s = longest_s
-        self._seen_s = longest_s
+        """Write it anew if there is a longest run of streams that does not grow any more."""
+        longest = max(_runs(streams), key=lambda run: run[-1][1], default=[])
+        if longest and longest != self._written and (ended or longest == self._seen):
+            self._write(longest)
+            self._written = longest
+        self._seen = longest
 
-    def _write(self, seconds: float) -> None:
+    def _write(self, run: "_Run") -> None:
+        import numpy as np
+
         from emgtwitch.cli.simulate import refusing_what_cannot_be_written
         from emgtwitch.simulation.files import write_truth
         from emgtwitch.simulation.looping import repeated_truth
 
         if not self._path:
             return
-        truth = repeated_truth(self._simulated.truth, 60 * self._scenario.minutes, seconds)
-        of_it = replace(self._simulated, truth=truth)
+        truths = []
+        for begin_s, end_s in run:
+            truth = repeated_truth(
+                self._simulated.truth, 60 * self._scenario.minutes, end_s - begin_s
+            )
+            truth["onset"] += begin_s
+            truth["peak_time"] += begin_s
+            truths.append(truth)
+        of_it = replace(self._simulated, truth=np.concatenate(truths))
         with refusing_what_cannot_be_written(self._path):
             write_truth(self._path, of_it, self._scenario, self._seed)

@@ -41,6 +41,8 @@ class Stream:
         Scans of these in frames that were dropped because the sending ring was full.
     damaged
         Scans in frames of which byte faults changed something.
+    finished
+        The board ended it in order, not a fault.
     """
 
     session: int
@@ -55,6 +57,7 @@ class Stream:
     lost_spans: list[tuple[int, int]] = field(default_factory=list)
     overruns: int = 0
     damaged: int = 0
+    finished: bool = False
     _lost: int = 0
 
     @property
@@ -158,8 +161,11 @@ class Board(ABC):
     def finish(self, now_ns: int) -> None:
         """End the stream; what was due is still sent."""
         self.run_until(now_ns)
-        if self.stream and (rest := self.stream.due - self.stream.next):
+        if self.stream is None:
+            return
+        if rest := self.stream.due - self.stream.next:
             self._send_frames(self.stream, 1, rest)
+        self.stream.finished = True
         self.stream = None
 
     def _send_frames(self, stream: Stream, n_frames: int, size: int) -> None:
