@@ -22,7 +22,7 @@ from emgtwitch.detection.codes import (
 )
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 from emgtwitch.detection.settings import Preset
-from emgtwitch.detection.units import UnitMemory
+from emgtwitch.detection.units import FiringUnits, UnitMemory
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
 
 BURST_S = 0.25  # twitches closer than this form a burst (Sleutjes et al. 2016)
@@ -70,6 +70,7 @@ class Decider:
         self._in_train = np.zeros((n_channels, n_blocks), dtype=bool)
         self._candidates: list[list[Candidate]] = [[] for _ in ch_names]
         self._units = [UnitMemory() for _ in ch_names]
+        self._firing = [FiringUnits() for _ in ch_names]
         self._bursts = [0] * n_channels
         self._last_twitch = np.full(n_channels, -np.inf)
         self._since_sustained = np.full(n_channels, TAIL)
@@ -149,7 +150,7 @@ class Decider:
     def _look_for_train(self, candidate: Candidate, start_s: float) -> None:
         channel = candidate.channel
         around = [c for c in self._candidates[channel] if c.reason not in ("motion", "pop")]
-        span = gates.train_span(candidate, around, self._preset)
+        span = gates.train_span(candidate, around, self._preset, self._firing[channel])
         near = [c for c in around if abs(c.peak_s - candidate.peak_s) < 0.5]
         if span is None and len(near) >= gates.DENSE:
             span = near[0].peak_s, near[-1].peak_s

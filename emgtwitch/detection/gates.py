@@ -9,6 +9,7 @@ import numpy as np
 
 from emgtwitch.detection.candidates import Candidate, likeness
 from emgtwitch.detection.settings import Preset
+from emgtwitch.detection.units import FiringUnits
 
 LONGEST_S = 0.04  # by needle, potentials last up to 37 ms (de Carvalho & Swash 2013)
 # Swing below 20 Hz, above which it is motion: as a share of the amplitude, less if the candidate is
@@ -17,7 +18,7 @@ SLOW_SHARE, SMOOTH_SLOW_SHARE, SLOW_SD = 1.0, 0.5, 4.0
 SMOOTH_JUMP = 0.18  # a candidate that rises by less of its amplitude within a millisecond is smooth
 JUMP_SHARE = 0.62  # of the amplitude within a millisecond: an electrode pop
 LEAST_LSB = 2.1  # steps of the converter, peak to peak: two flips in a row make less
-ALIKE = 0.7
+ALIKE, SAME = 0.7, 0.8
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ RHYTHMS = (
     Rhythm(5, 0.05, 0.26, (0.08, 0.2), 0.27),
     Rhythm(7, 0.025, 0.26, (0.03, 0.25), 0.34),
 )
+# A unit that has fired the long rhythm fires voluntarily again as soon as it does the short one.
+LONG_RHYTHM = Rhythm(7, 0.04, 0.26, (0.05, 0.22), 0.34)
+SHORT_RHYTHM = Rhythm(2, 0.05, 0.26, (0.08, 0.2), 0.5)
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
 # What another channel shares with a candidate is at least so many times its noise, and what it does
@@ -66,31 +70,46 @@ def shape_reason(candidate: Candidate, lsb_uv: float) -> str:
 
 
 def train_span(
-    candidate: Candidate, around: list[Candidate], preset: Preset
+    candidate: Candidate, around: list[Candidate], preset: Preset, firing: FiringUnits
 ) -> tuple[float, float] | None:
     """Return start and end of the regular train that a candidate belongs to, or None.
 
     Voluntary motor units fire regularly (coefficient of variation of the intervals 0.1 to 0.25),
-    fasciculations do not. A train is a run of potentials alike in shape and size.
+    fasciculations do not. A train is a run of potentials alike in shape and size; one of a unit
+    that is known to fire so may be short.
     """
-    if len(around) <= RHYTHMS[0].intervals:
+    if len(around) <= SHORT_RHYTHM.intervals:
         return None
-    alike = likeness(candidate.shape, np.array([other.shape for other in around])) > ALIKE
-    times = np.array([other.centre_s for other, a in zip(around, alike, strict=True) if a])
+    alike = likeness(candidate.shape, np.array([other.shape for other in around]))
+    times = np.array([other.centre_s for other in around])
+    same = times[alike > SAME]
+    if _regular_span(candidate, same, LONG_RHYTHM, preset):
+        firing.learn(candidate.shape)
+    if firing.knows(candidate.shape):
+        span = _regular_span(candidate, same, SHORT_RHYTHM, preset)
+        if span:
+            return span
+    spans = [_regular_span(candidate, times[alike > ALIKE], rhythm, preset) for rhythm in RHYTHMS]
+    return next((span for span in spans if span), None)
+
+
+def _regular_span(
+    candidate: Candidate, times: np.ndarray, rhythm: Rhythm, preset: Preset
+) -> tuple[float, float] | None:
+    """Return start and end of the first run of a rhythm that holds the candidate, or None."""
     me = int(np.argmin(np.abs(times - candidate.centre_s)))
     intervals = np.diff(times)
-    for rhythm in RHYTHMS:
-        n = rhythm.intervals
-        for first in range(max(0, me - n), min(me, len(intervals) - n) + 1):
-            part = intervals[first : first + n]
-            mean = part.mean()
-            if (
-                part.min() > rhythm.shortest_s
-                and part.max() < rhythm.longest_s
-                and rhythm.mean_s[0] < mean < rhythm.mean_s[1]
-                and part.std(ddof=1) < preset.regularity * rhythm.variation * mean
-            ):
-                return float(times[first]), float(times[first + n])
+    n = rhythm.intervals
+    for first in range(max(0, me - n), min(me, len(intervals) - n) + 1):
+        part = intervals[first : first + n]
+        mean = part.mean()
+        if (
+            part.min() > rhythm.shortest_s
+            and part.max() < rhythm.longest_s
+            and rhythm.mean_s[0] < mean < rhythm.mean_s[1]
+            and part.std(ddof=1) < preset.regularity * rhythm.variation * mean
+        ):
+            return float(times[first]), float(times[first + n])
     return None
 
 

@@ -4,12 +4,15 @@ A class is a shape, not a claim to be one motor unit: a single bipolar pair cann
 apart (PMC2544462).
 """
 
+from collections import deque
+
 import numpy as np
 
 from emgtwitch.detection.candidates import likeness
 
 ALIKE = 0.9
 MOST = 32  # classes of a channel; about 24 shapes per muscle were found (Jahanmiri-Nezhad 2014)
+MOST_FIRING = 4  # shapes of regular trains; more units at once make no regular train
 GAIN = 0.2  # of a class's mean towards its newest member, at least
 
 
@@ -37,3 +40,24 @@ class UnitMemory:
         self._means = np.concatenate([self._means.reshape(-1, len(shape)), shape[None]])
         self._counts.append(1)
         return len(self._counts) - 1
+
+
+class FiringUnits:
+    """The shapes last seen in regular trains of one channel: motor units that fire voluntarily.
+
+    A unit keeps its shape from one contraction to the next, as long as the electrodes stay.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: deque[np.ndarray] = deque(maxlen=MOST_FIRING)
+
+    def knows(self, shape: np.ndarray) -> bool:
+        """Return whether a waveform is like one of these shapes."""
+        if not self._shapes:
+            return False
+        return bool(likeness(shape, np.array(self._shapes)).max() > ALIKE)
+
+    def learn(self, shape: np.ndarray) -> None:
+        """Take in the waveform of a potential in a regular train."""
+        if not self.knows(shape):
+            self._shapes.append(shape)
