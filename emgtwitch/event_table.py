@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +126,10 @@ def _cell(name: str, value: Any) -> str:
 
 
 def write_event_table(
-    path: str | os.PathLike[str], table: np.ndarray, about: dict[str, Any] | None = None
+    path: str | os.PathLike[str],
+    table: np.ndarray,
+    about: dict[str, Any] | None = None,
+    further: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write an event table and its JSON sidecar, each whole or not at all.
 
@@ -138,14 +141,18 @@ def write_event_table(
         Structured array as made by `event_array`.
     about
         Further entries of the sidecar: settings, versions, seconds valid and excluded.
+    further
+        Further columns, name → cells, which come last; `about` describes them.
     """
+    further = further or {}
     columns = {name: description for name, (_, _, description) in _COLUMNS.items()}
     # Both are on the disk before either gets its name: old settings never lie beside new events.
     with whole_file(sidecar_path(path)) as sidecar, whole_file(path) as file:
         json.dump({**columns, **(about or {})}, sidecar, indent=2, ensure_ascii=False)
         sidecar.write("\n")
-        file.write("\t".join(COLUMNS) + "\n")
-        file.writelines("\t".join(map(_cell, COLUMNS, row)) + "\n" for row in table)
+        file.write("\t".join((*COLUMNS, *further)) + "\n")
+        for row, *more in zip(table, *further.values(), strict=True):
+            file.write("\t".join((*map(_cell, COLUMNS, row), *more)) + "\n")
         sidecar.flush()
 
 

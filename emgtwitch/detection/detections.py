@@ -190,6 +190,13 @@ class Detections:
         path = Path(path)
         if path.suffix != ".tsv":
             raise InputError(f"{path}: the name of an event table must end in .tsv")
+        try:
+            write_event_table(path, self.events, self.description())
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+    def description(self) -> dict[str, Any]:
+        """Return what the sidecar tells besides the columns, as `load` reads it back."""
         channels = {}
         for account, side in zip(self.accounts, self.sides, strict=True):
             channels[account.channel] = {
@@ -207,10 +214,7 @@ class Detections:
             "settings": dict(self.settings),
             "channels": channels,
         }
-        try:
-            write_event_table(path, self.events, _rounded(about))
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        return dict(_rounded(about))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Detections":
