@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv, gammaincinv, ndtri, stdtrit
 
+from emgtwitch.comparison.patterns import burst_sizes
 from emgtwitch.comparison.trains import Train
+from emgtwitch.detection.decision import BURST_S
 from emgtwitch.detection.rates import CONFIDENCE, poisson_interval
 
 THIS_RECORDING = "this recording"
@@ -113,7 +115,7 @@ def rate_of(train: Train) -> Rate | None:
     if train.count > 1:
         deviations, variances = _waves(train, train)
         dispersion = float((deviations**2).sum() / variances.sum())
-    widening = _widening(dispersion, WAVES)
+    widening = _widening(dispersion, WAVES, _burst_dispersion(train))
     effective = train.count / widening
     low = float(gammaincinv(effective + 0.5, _TAIL)) if train.count else 0.0
     high = float(gammaincinv(effective + 0.5, 1 - _TAIL))
@@ -197,20 +199,36 @@ def _waves(train: Train, other: Train) -> tuple[np.ndarray, np.ndarray]:
     return deviations, evenly.var(axis=1) / train.count
 
 
-def _widening(dispersion: float, freedom: float) -> float:
+def _burst_dispersion(train: Train) -> float:
+    """Return the dispersion that doublets and bursts alone make, beyond what chance groups make.
+
+    Counts in independent groups of m twitches vary by the mean of m² over that of m. Twitches of a
+    Poisson process group by chance, with a share q = exp(-rate 250 ms) of the gaps between groups:
+    geometric sizes, for which that is 2 / q - 1.
+    """
+    if not train.count:
+        return 1.0
+    by_chance = 2 * np.exp(BURST_S * train.count / train.valid_s) - 1
+    return float(burst_sizes(train.times_s).mean() / by_chance)
+
+
+def _widening(dispersion: float, freedom: float, of_bursts: float) -> float:
     """Return by what to divide counts: 1 unless they are over-dispersed.
 
-    The t quantile over the normal one makes up for the dispersion being an estimate.
+    The t quantile over the normal one makes up for the dispersion being an estimate from few
+    waves; that of the bursts is one from all twitches.
     """
-    if not dispersion > 1:
-        return 1.0
-    return dispersion * float(stdtrit(freedom, 1 - _TAIL) / _Z) ** 2
+    least = max(1.0, of_bursts)
+    inflation = float(stdtrit(freedom, 1 - _TAIL) / _Z) ** 2
+    return inflation * dispersion if dispersion > least else least
 
 
 def _ratio(above: Train, below: Train, dispersion: float, freedom: float, about: str) -> Ratio:
     a, b, exposure = above.count, below.count, below.valid_s / above.valid_s
+    poisson = sum(1 / count for count in (a, b) if count)
     dispersion = dispersion if a + b > 1 else float("nan")
-    widening = _widening(dispersion, freedom)
+    bursts = sum(_burst_dispersion(train) / train.count for train in (above, below) if train.count)
+    widening = _widening(dispersion, freedom, bursts / poisson)
 
     def odds(share: float) -> float:
         return exposure * share / (1 - share) if share < 1 else float("inf")

@@ -21,6 +21,8 @@ ALL = "all"
 ABOVE_BOTH = "above the floor of both sides"
 ABOVE_STUDY = "above the floor of all recordings"
 COUNTED = (ALL, ABOVE_BOTH, ABOVE_STUDY)
+# At the floor a twitch is found half of the time, at this many times the floor nearly always. With
+# it and the sizes cleared of noise, both sides count the same twitches (docs/coverage.md).
 CUT_FACTOR = 1.5
 
 
@@ -95,7 +97,8 @@ class LeftRight:
     counted
         Which twitches: one of `COUNTED`.
     cut_uv
-        Size from which on they count, µV peak to peak; 0 for all, NaN without valid time.
+        Size from which on they count, µV peak to peak and cleared of noise: `CUT_FACTOR` times
+        the floor; 0 for all, NaN without valid time.
     left, right
         Rates; None without such a channel or valid time.
     ratio

@@ -9,7 +9,7 @@ typical (geometric mean) rate or ratio.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, ndtri, stdtrit
+from scipy.special import expit, stdtrit
 
 from emgtwitch.comparison.intervals import Estimate
 from emgtwitch.detection.rates import CONFIDENCE
@@ -19,7 +19,6 @@ LEAST_RECORDINGS = 3  # for an interval across recordings, and for a trend
 LEAST_PER_GROUP = 2  # before and after
 DAYS_PER_MONTH = 30.44
 _UPPER = (1 + CONFIDENCE) / 2
-_Z = float(ndtri(_UPPER))
 _HALF = 0.5  # added to each count, so that zero has a logarithm
 
 
@@ -100,8 +99,7 @@ def log_rates(counts: np.ndarray, minutes: np.ndarray) -> Logs:
 def typical(logs: Logs) -> Estimate | None:
     """Return the geometric mean with its t interval, None with fewer than three recordings.
 
-    All recordings weigh the same, whatever they counted. The interval is never narrower than
-    counting alone allows.
+    All recordings weigh the same, whatever they counted.
     """
     n = len(logs)
     if n < LEAST_RECORDINGS:
@@ -135,15 +133,18 @@ def trend(logs: Logs, days: np.ndarray) -> Estimate | None:
 def change(before: Logs, after: Logs) -> Estimate | None:
     """Return after over before, as geometric means, with Welch's interval.
 
-    None with fewer than two recordings on one side.
+    Two recordings and two tell too little of two variances: they get a common one. None with fewer
+    than two on one side.
     """
     if min(len(before), len(after)) < LEAST_PER_GROUP:
         return None
     groups = (before, after)
     errors = np.array([_standard_error(group.values) ** 2 for group in groups])
     freedoms = np.array([len(group) - 1 for group in groups])
-    # Welch-Satterthwaite
+    # Welch-Satterthwaite; with groups of the same size, the common variance has the same sum
     freedom = errors.sum() ** 2 / max((errors**2 / freedoms).sum(), 1e-300)
+    if freedoms.max() == 1:
+        freedom = 2.0
     poisson = sum(group.variances.sum() / len(group) ** 2 for group in groups)
     return _estimate(
         after.values.mean() - before.values.mean(),
@@ -180,7 +181,7 @@ def detectable_change(*groups: Logs) -> DetectableChange | None:
     squares = sum(((group.values - group.values.mean()) ** 2).sum() for group in groups)
     poisson = sum(group.variances.sum() for group in groups) / n
     sd = float(np.sqrt(squares / freedom))
-    half = max(float(stdtrit(freedom, _UPPER)) * sd, _Z * float(np.sqrt(poisson)))
+    half = max(float(stdtrit(freedom, _UPPER)) * sd, float(np.sqrt(poisson)))
     last = groups[-1].values
     reach = half * np.sqrt(1 + 1 / len(last))
     return DetectableChange(
@@ -225,7 +226,11 @@ def _standard_error(values: np.ndarray) -> float:
 
 
 def _estimate(log: float, error: float, freedom: float, poisson: float) -> Estimate:
-    """Return the estimate from a logarithm, its standard error, and its counting variance."""
-    half = max(float(stdtrit(freedom, _UPPER)) * float(error), _Z * float(np.sqrt(poisson)))
+    """Return the estimate from a logarithm, its standard error, and its counting variance.
+
+    A few recordings can agree by luck: the interval reaches one standard error of counting to
+    each side at least.
+    """
+    half = max(float(stdtrit(freedom, _UPPER)) * float(error), float(np.sqrt(poisson)))
     value, low, high = (float(np.exp(log + step)) for step in (0.0, -half, half))
     return Estimate(value, low, high, ACROSS)

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from emgtwitch.detection.detections import Detections
 
 MOST_STEPS = 120
+# What noise adds to the square of a potential's peak to peak, in squares of the noise rms: measured
+# with simulated potentials at 1 kHz, and the same from 6 to 20 times the noise.
+NOISE_SQUARES = 21.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +23,8 @@ class Train:
     ----------
     times_s, amplitudes_uv
         (n,) float64 each, in order of time: main peaks, s, and sizes peak to peak, µV.
+    clean_uv
+        (n,) the sizes less what noise adds to them, µV.
     spans_s
         (k, 2) float64, start and stop of the valid stretches in order of time, s.
     valid_s
@@ -30,6 +35,7 @@ class Train:
 
     times_s: np.ndarray
     amplitudes_uv: np.ndarray
+    clean_uv: np.ndarray
     spans_s: np.ndarray
     valid_s: float
     floor_uv: float
@@ -46,9 +52,19 @@ class Train:
         return self.valid_s / 60
 
     def above(self, cut_uv: float) -> "Train":
-        """Return the train of the twitches of at least this size; all of them if it is NaN."""
-        kept = ~(self.amplitudes_uv < cut_uv)
-        return replace(self, times_s=self.times_s[kept], amplitudes_uv=self.amplitudes_uv[kept])
+        """Return the train of the twitches whose clean size is at least this.
+
+        A twitch of unknown size counts, and a cut that is NaN takes none away.
+        """
+        return self._of(np.flatnonzero(~(self.clean_uv < cut_uv)))
+
+    def _of(self, index: np.ndarray) -> "Train":
+        return replace(
+            self,
+            times_s=self.times_s[index],
+            amplitudes_uv=self.amplitudes_uv[index],
+            clean_uv=self.clean_uv[index],
+        )
 
     def clock(self, times_s: ArrayLike) -> np.ndarray:
         """Return the valid seconds before each of these times."""
@@ -117,6 +133,7 @@ def train_of(found: Detections, channel: str) -> Train:
     return Train(
         np.asarray(twitches["peak_time"], dtype=float),
         np.asarray(twitches["amplitude_uv"], dtype=float),
+        clean_size(twitches["amplitude_uv"], twitches["snr"]),
         spans if valid_s > 0 else np.zeros((0, 2)),
         valid_s,
         account.floor_uv,
@@ -132,18 +149,33 @@ def leg_train(muscles: Sequence[Train]) -> Train:
     if len(muscles) == 1:
         return muscles[0]
     spans = reduce(_common, (muscle.spans_s for muscle in muscles))
-    times = np.concatenate([muscle.times_s for muscle in muscles])
-    sizes = np.concatenate([muscle.amplitudes_uv for muscle in muscles])
-    order = np.argsort(times, kind="stable")
-    order = order[inside(spans, times[order])]
-    return Train(
-        times[order],
-        sizes[order],
+    together = Train(
+        np.concatenate([muscle.times_s for muscle in muscles]),
+        np.concatenate([muscle.amplitudes_uv for muscle in muscles]),
+        np.concatenate([muscle.clean_uv for muscle in muscles]),
         spans,
         float(np.diff(spans).sum()),
         worst(muscle.floor_uv for muscle in muscles),
         worst(muscle.noise_uv for muscle in muscles),
     )
+    order = np.argsort(together.times_s, kind="stable")
+    return together._of(order[inside(spans, together.times_s[order])])
+
+
+def clean_size(amplitude_uv: np.ndarray, snr: np.ndarray) -> np.ndarray:
+    """Return peak to peak amplitudes less what noise adds to them, µV.
+
+    Noise makes a potential look larger, most of all on the noisier side: the square of the peak to
+    peak grows by `NOISE_SQUARES` times that of the noise rms.
+
+    Parameters
+    ----------
+    amplitude_uv, snr
+        (n,) as in the event table. Where the signal-to-noise ratio is not known, the amplitude
+        stays as it is.
+    """
+    share = 1 - NOISE_SQUARES / np.where(np.isfinite(snr), snr, np.inf) ** 2
+    return np.asarray(amplitude_uv * np.sqrt(np.maximum(share, 0)), dtype=float)
 
 
 def both_valid(one: Train, other: Train) -> np.ndarray:
