@@ -60,7 +60,7 @@ def scans(port: str, n: int, session: int = 1) -> np.ndarray:
 @needs_pty
 def test_calves_to_record_from_and_their_truth(tmp_path):
     link, path = tmp_path / "board", tmp_path / "truth.tsv"
-    words = ("--minutes", 1, "--speed", 50, "--link", link, "--tcp", "--truth", path)
+    words = ("--minutes", 1, "--speed", "inf", "--link", link, "--tcp", "--truth", path)
     with running(*words) as process:
         assert process.stdout.readline() == f"{link}\n"
         url = process.stdout.readline().strip()
@@ -92,7 +92,7 @@ def test_calves_to_record_from_and_their_truth(tmp_path):
 
 @needs_pty
 def test_the_seam_is_no_event():
-    arguments = ["--minutes", "0.05", "--scenario", "mains_50", "--bits", "14", "--speed", "50"]
+    arguments = ["--minutes", "0.05", "--scenario", "mains_50", "--bits", "14", "--speed", "inf"]
     with running(*arguments) as process:
         counts = scans(process.stdout.readline().strip(), 12_000)
     steps = np.abs(np.diff(counts[:, :6000]))
@@ -126,7 +126,7 @@ def test_streams_that_faults_separate_are_one_run():
 
 
 def test_other_formats_by_tcp():
-    words = ["--format", "chords", "--tcp", "--minutes", "0.1", "--speed", "20", "--stall", "1:1"]
+    words = ["--format", "chords", "--tcp", "--minutes", "0.1", "--speed", "inf", "--stall", "1:1"]
     with running(*words, "--drop", "1e-3") as process:
         lines = [process.stdout.readline().strip()]
         if not lines[0].startswith("socket:"):

@@ -114,7 +114,8 @@ def missing(indices: np.ndarray, n: int) -> set[int]:
 
 @pytest.mark.parametrize("where", PORTS)
 def test_the_stream_is_the_source(where):
-    with VirtualDevice(source, speed=10) as device, Host(served(device, where)) as host:
+    device = VirtualDevice(source, speed=10, ring_bytes=1 << 22)
+    with device, Host(served(device, where)) as host:
         ack = host.start(session=7)
         assert (ack.status, ack.n_channels, ack.n) == (frames.OK, 2, 20)
         assert Fraction(ack.fs_num, ack.fs_den) == RATE_HZ
@@ -233,6 +234,8 @@ def test_marks_and_pings():
         host.send(frames.Ping, 11)
         idle = host.until(lambda item: isinstance(item, frames.Pong))
         assert (idle.token, idle.scan, idle.sub) == (11, 0, 0)
+        assert host.ask(frames.MarkCommand, 512).status == frames.OK
+        device.press_button(8)
         host.start(session=3)
         host.read_scans(200)
         assert host.ask(frames.MarkCommand, 513).status == frames.OK

@@ -254,6 +254,8 @@ class EmgtBoard(Board):
         self._mark("button", code, now_ns)
 
     def _mark(self, source: str, code: int, now_ns: int) -> None:
+        if not self.stream or self._text:
+            return
         number = frames.SOURCES.index(source)
         self._say(frames.MarkEvent(*self._moment(now_ns), number, code), now_ns)
 
