@@ -138,26 +138,26 @@ class StreamingDetector:
             raise InputError("this detector was flushed: make a new one for the next recording")
         if not block.shape[1]:
             return []
-        if not np.abs(block).max() < IMPOSSIBLE_UV:  # NaN too
-            block = np.where(np.abs(block) < IMPOSSIBLE_UV, block, np.nan)
-        self._bridged = np.concatenate([self._bridged, self._gaps.bridge(block)], axis=1)
-        self._raw = np.concatenate([self._raw, block], axis=1)
         self._n_pushed += block.shape[1]
-        self._last = block[:, -1:]
-        n, ahead = self.grid.n_tile, self._front.look_ahead
+        self._last = block[:, -1:].copy()
         events: list[Event] = []
         start = 0
-        while self._bridged.shape[1] - start >= n + ahead:
-            n_tiles = min(self._tiles_alike(), (self._bridged.shape[1] - start - ahead) // n)
-            stop = start + n_tiles * n
-            events += self._next_tiles(
-                self._bridged[:, start : stop + ahead], self._raw[:, start:stop]
-            )
+        while start < block.shape[1]:  # in pieces that stay in the processor's cache
+            n_needed = self._tiles_alike() * self.grid.n_tile + self._front.look_ahead
+            stop = start + n_needed - self._bridged.shape[1]
+            events += self._take_in(block[:, start:stop])
             start = stop
-        if start:
-            self._bridged = self._bridged[:, start:].copy()
-            self._raw = self._raw[:, start:].copy()
         return events + self._provisional()
+
+    def _take_in(self, samples: np.ndarray) -> list[Event]:
+        if not np.abs(samples).max() < IMPOSSIBLE_UV:  # NaN too
+            samples = np.where(np.abs(samples) < IMPOSSIBLE_UV, samples, np.nan)
+        bridged = np.concatenate([self._bridged, self._gaps.bridge(samples)], axis=1)
+        raw = np.concatenate([self._raw, samples], axis=1)
+        n_tile, ahead = self.grid.n_tile, self._front.look_ahead
+        n = max((bridged.shape[1] - ahead) // n_tile, 0) * n_tile
+        self._bridged, self._raw = bridged[:, n:], raw[:, n:]
+        return self._next_tiles(bridged[:, : n + ahead], raw[:, :n]) if n else []
 
     def flush(self) -> list[Event]:
         """Decide the rest, as if the signal went on in silence; the detector is then used up."""
