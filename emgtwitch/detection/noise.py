@@ -50,6 +50,7 @@ class NoiseFloor:
         self._n_level = round(LEVEL_S / self._block_s)
         self._n_high = round(HIGH_S / self._block_s)
         self._has_high = sfreq >= HIGH_SFREQ
+        # Powers of the last blocks, in no order; infinity: not of noise.
         self._powers = np.full((n_channels, self._n_level), np.inf)
         self._recent = np.full((n_channels, self._n_high), np.inf)
         self._high_powers = np.full((n_channels, self._n_high), np.inf)
@@ -100,15 +101,16 @@ class NoiseFloor:
         limit = self._quiet_limit[:, None]
         level = self.level[:, None]
         taken = np.where(powers > limit * level, RISE * level, powers)  # NaN: nothing known yet
-        self._powers = _shifted(self._powers, np.where(valid, taken, np.inf))
-        self._recent = _shifted(self._recent, np.where(valid, powers, np.inf))
-        self._high_powers = _shifted(self._high_powers, np.where(valid, high_powers, np.inf))
+        at = self._tile * powers.shape[1] + np.arange(powers.shape[1])
+        self._powers[:, at % self._n_level] = np.where(valid, taken, np.inf)
+        self._recent[:, at % self._n_high] = np.where(valid, powers, np.inf)
+        self._high_powers[:, at % self._n_high] = np.where(valid, high_powers, np.inf)
         due = np.isnan(self.level) | (self._tile % LEVEL_TILES == 0)
         if due.any():
             self._find_level(due)
         self._tile += 1
         quiet = valid & (powers < limit * self.level[:, None])
-        self._restless = _shifted(self._restless, ~quiet)
+        self._restless[:, at % self._restless.shape[1]] = ~quiet
         quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
         quiet[:, :2] = False
         return quiet & ~self.restless[:, None]
@@ -183,10 +185,6 @@ class NoiseFloor:
         )
         spread = n + 2 * ((n - lags) * correlation**2).sum(axis=1)
         return np.where(self.seen_s > 0, n**2 / spread, n / 3)
-
-
-def _shifted(history: np.ndarray, new: np.ndarray) -> np.ndarray:
-    return np.concatenate([history[:, new.shape[1] :], new], axis=1)
 
 
 def _robust_mean(powers: np.ndarray, freedom: np.ndarray, kept_share: np.ndarray) -> np.ndarray:

@@ -28,8 +28,9 @@ class Validity:
         self._grid = grid
         self._given_lsb = lsb_uv
         self._least_step = np.full(n_channels, np.inf)
-        self._last = np.full((n_channels, 1), np.nan)
-        self._middles = np.full((n_channels, BASELINE_TILES), np.nan)
+        self._last = np.full(n_channels, np.nan)
+        self._middles = np.full((n_channels, BASELINE_TILES), np.nan)  # in no order
+        self._tile = 0
         self._still = np.zeros(n_channels, dtype=int)
         self._run = max(4, round(SATURATED_S * grid.sfreq))
 
@@ -55,13 +56,15 @@ class Validity:
             ``(n_channels, TILE_BLOCKS)`` of VALID, GAP, SATURATION or FLAT.
         """
         self._move_baseline(raw)
-        change = np.diff(raw, axis=1, prepend=self._last)
+        change = np.empty_like(raw)
+        change[:, 0] = raw[:, 0] - self._last
+        np.subtract(raw[:, 1:], raw[:, :-1], out=change[:, 1:])
         still = change == 0
-        self._last = raw[:, -1:].copy()
+        self._last = raw[:, -1].copy()
         self._note_steps(raw, change, noise_sd)
         codes = np.full((len(raw), TILE_BLOCKS), VALID)
-        with_gap = np.flatnonzero(np.isnan(raw.sum(axis=1)))
-        codes[with_gap] = np.where(self._per_block(np.isnan(raw[with_gap])).any(axis=2), GAP, VALID)
+        if np.isnan(raw.sum()):
+            codes[self._per_block(np.isnan(raw)).any(axis=2)] = GAP
         held = still.any(axis=1)
         if held.any():
             still_blocks = np.asarray(self._per_block(still).all(axis=2))
@@ -115,5 +118,5 @@ class Validity:
 
     def _move_baseline(self, raw: np.ndarray) -> None:
         some = raw[:, :: max(1, raw.shape[1] // 8)]
-        middle = np.where(np.isfinite(some), some, 0.0).mean(axis=1)
-        self._middles = np.concatenate([self._middles[:, 1:], middle[:, None]], axis=1)
+        self._middles[:, self._tile % BASELINE_TILES] = np.nan_to_num(some).mean(axis=1)
+        self._tile += 1
