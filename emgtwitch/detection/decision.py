@@ -135,9 +135,11 @@ class Decider:
         events = [self._row(c) for c in due]
         events += self._intervals(codes)
         recorded = codes[:, max(-self._first, 0) :]  # the rest is before the first sample
-        for code in np.unique(recorded).tolist():
+        n_valid = (recorded == VALID).sum(axis=1)
+        self.blocks[VALID] += n_valid
+        self._noise_power += n_valid * np.where(np.isfinite(level), level, 0.0)
+        for code in EXCLUSIONS if recorded.any() else ():
             self.blocks[code] += (recorded == code).sum(axis=1)
-        self._noise_power += (recorded == VALID).sum(axis=1) * np.nan_to_num(level)
         for found in self._candidates:
             while found and found[0].time_s < start_s - PAST_S:
                 found.pop(0)
@@ -215,7 +217,7 @@ class Decider:
         """Reject what would not have been found against the noise of the second around it."""
         middle = NOW.start + block
         around = self._power[candidate.channel, middle - HALF_SECOND : middle + HALF_SECOND + 1]
-        louder = float(np.median(around))
+        louder = float(np.partition(around, HALF_SECOND)[HALF_SECOND])  # the median
         if louder > LOUDER and candidate.score / louder < self.score_limit:
             return "noise"
         return ""

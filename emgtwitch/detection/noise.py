@@ -79,7 +79,8 @@ class NoiseFloor:
     @property
     def restless(self) -> np.ndarray:
         """``(n_channels,)`` bool: much of the last while was not quiet."""
-        return np.asarray(self._restless.mean(axis=1) >= RESTLESS_SHARE)
+        count = self._restless.sum(axis=1)
+        return np.asarray(count >= RESTLESS_SHARE * self._restless.shape[1])
 
     def update_level(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray
@@ -123,15 +124,16 @@ class NoiseFloor:
         kept_share = _kept_share(freedom)
         level = np.maximum(_robust_mean(self._powers, freedom, kept_share), floor)
         high = _robust_mean(self._high_powers, freedom, kept_share)
-        recent = _robust_mean(self._recent, freedom, kept_share) / level
         expected = self._high_share * level
         known = (expected > 0) & np.isfinite(high) & (self.seen_s > SHAPE_S / 8) & self._has_high
         change = np.divide(high, expected, out=np.ones_like(level), where=known)
         changed = (change > HIGH_CHANGE) | (change < 1 / HIGH_CHANGE)
-        alike = (change < HIGH_CHANGE * recent) & (recent < HIGH_CHANGE * change)
-        change = np.where(changed & alike & due, change, 1.0)
-        self._powers *= change[:, None]
-        level = np.maximum(level * change, floor)
+        if (changed & due).any():
+            recent = _robust_mean(self._recent, freedom, kept_share) / level
+            alike = (change < HIGH_CHANGE * recent) & (recent < HIGH_CHANGE * change)
+            change = np.where(changed & alike & due, change, 1.0)
+            self._powers *= change[:, None]
+            level = np.maximum(level * change, floor)
         self.level = np.where(due & np.isfinite(level), level, self.level)
 
     def update_shape(

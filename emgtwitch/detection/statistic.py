@@ -138,7 +138,8 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int = 1) -> np.
         ``(..., n_pieces * n_positions)``; for one potential, noise gives chi-square with two
         degrees of freedom.
     """
-    energy = np.square(pieces @ bank)
+    energy = pieces @ bank
+    energy *= energy
     energy = energy.reshape(*pieces.shape[:-1], -1, len(ORDERS), n_positions)
     of_potential = energy[..., 0, :] + energy[..., 1, :]
     greatest = np.maximum.reduce([of_potential[..., i, :] for i in range(of_potential.shape[-2])])

@@ -109,7 +109,7 @@ class StreamingDetector:
         self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
         self._tile = 0
-        self._n_kept = 2 * (self._ruler.reach + grid.n_tile)
+        self._n_kept = 2 * self._ruler.reach + 1
         self._clean = np.zeros((n_channels, self._n_kept))
         self._score = np.zeros((n_channels, 2 * self._reach))
         self._unmeasured: list[Candidate] = []
@@ -150,7 +150,7 @@ class StreamingDetector:
         return events + self._provisional()
 
     def _take_in(self, samples: np.ndarray) -> list[Event]:
-        if not np.abs(samples).max() < IMPOSSIBLE_UV:  # NaN too
+        if not -IMPOSSIBLE_UV < samples.min() <= samples.max() < IMPOSSIBLE_UV:  # NaN too
             samples = np.where(np.abs(samples) < IMPOSSIBLE_UV, samples, np.nan)
         bridged = np.concatenate([self._bridged, self._gaps.bridge(samples)], axis=1)
         raw = np.concatenate([self._raw, samples], axis=1)

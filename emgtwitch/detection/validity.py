@@ -118,5 +118,5 @@ class Validity:
 
     def _move_baseline(self, raw: np.ndarray) -> None:
         some = raw[:, :: max(1, raw.shape[1] // 8)]
-        self._middles[:, self._tile % BASELINE_TILES] = np.nan_to_num(some).mean(axis=1)
+        self._middles[:, self._tile % BASELINE_TILES] = np.where(np.isnan(some), 0.0, some).mean(axis=1)
         self._tile += 1
