@@ -42,7 +42,7 @@ RHYTHMS = (
 )
 # A unit that has fired the long rhythm fires voluntarily again as soon as it does the short one.
 LONG_RHYTHM = Rhythm(7, 0.04, 0.26, (0.05, 0.22), 0.34)
-SHORT_RHYTHM = Rhythm(2, 0.05, 0.26, (0.08, 0.2), 0.5)
+SHORT_RHYTHM = Rhythm(2, 0.035, 0.28, (0.05, 0.22), 0.6)
 DENSE = 11  # candidates within one second: faster than any twitching known, 300 a minute
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
 # What another channel shares with a candidate is at least so many times its noise, and what it does

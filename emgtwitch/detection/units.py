@@ -12,7 +12,7 @@ from emgtwitch.detection.candidates import likeness
 
 ALIKE = 0.9
 MOST = 32  # classes of a channel; about 24 shapes per muscle were found (Jahanmiri-Nezhad 2014)
-MOST_FIRING = 4  # shapes of regular trains; more units at once make no regular train
+MOST_FIRING, ALIKE_FIRING = 8, 0.8  # of shapes in regular trains; more units make none
 GAIN = 0.2  # of a class's mean towards its newest member, at least
 
 
@@ -49,15 +49,23 @@ class FiringUnits:
     """
 
     def __init__(self) -> None:
-        self._shapes: deque[np.ndarray] = deque(maxlen=MOST_FIRING)
+        self._means: deque[np.ndarray] = deque(maxlen=MOST_FIRING)
+
+    def _find(self, shape: np.ndarray) -> int | None:
+        if not self._means:
+            return None
+        alike = likeness(shape, np.array(self._means))
+        best = int(np.argmax(alike))
+        return best if alike[best] > ALIKE_FIRING else None
 
     def knows(self, shape: np.ndarray) -> bool:
         """Return whether a waveform is like one of these shapes."""
-        if not self._shapes:
-            return False
-        return bool(likeness(shape, np.array(self._shapes)).max() > ALIKE)
+        return self._find(shape) is not None
 
     def learn(self, shape: np.ndarray) -> None:
         """Take in the waveform of a potential in a regular train."""
-        if not self.knows(shape):
-            self._shapes.append(shape)
+        found = self._find(shape)
+        if found is None:
+            self._means.append(shape)
+        else:
+            self._means[found] = self._means[found] + GAIN * (shape - self._means[found])
