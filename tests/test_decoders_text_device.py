@@ -19,6 +19,7 @@ def print_lines(server, ending):
     """Serve one reader: the names, then scans that are their own index, at their rate."""
     connection, _ = server.accept()
     with connection:
+        ending.wait(0.5)  # pyserial drops what comes while it opens the port
         began = time.monotonic()
         for first in range(0, 100 * SFREQ, LUMP):
             counts = np.tile(np.arange(first, first + LUMP) % 1000, (2, 1))
