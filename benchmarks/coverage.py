@@ -331,8 +331,9 @@ whether a further one lies in the band shown for it. From two recordings no inte
 
 Simulated EMG with 20 twitches per minute on both sides, {minutes:.0f} min, {n_seeds} seeds, the
 detector as it is. Left over right as found, over what it truly is above the same size (± standard
-error): 1 is right. "all": every twitch found. "as measured": those of at least {factor:g} times the worse
-floor. "cleared": the same with sizes cleared of what noise adds to them, as the comparison does.
+error): 1 is right. "all": every twitch found. "as measured": those of at least {factor:g} times the
+worse floor. "cleared": the same with sizes cleared of what noise adds to them, as the comparison
+does.
 
 {floor}
 """

@@ -1,6 +1,6 @@
 """Several recordings of one person: what they have in common, and what changed between them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -34,6 +34,12 @@ class Sides:
     counted: str
     left: Train | None
     right: Train | None
+
+    @property
+    def unit(self) -> object:
+        """What recordings of one session share: its label, else their day, else nothing."""
+        start = self.occasion.start
+        return self.occasion.session or (start.date() if start else id(self))
 
 
 @dataclass(frozen=True)
@@ -217,24 +223,25 @@ def _units(cells: Sequence[Sides]) -> dict[tuple[str, str, str], _Units]:
     for of, group in groupby(sorted(cells, key=key), key):
         sessions: dict[object, list[Sides]] = {}
         for cell in group:
-            sessions.setdefault(cell.occasion.unit, []).append(cell)
-        parts = [
-            [[getattr(cell, side) for cell in same] for side in ("left", "right")]
-            for same in sessions.values()
-        ]
-
-        def added(value: Callable[[Train], float], parts: list = parts) -> np.ndarray:
-            return np.array(
-                [[sum(value(t) for t in side if t) for side in sides] for sides in parts], float
-            )
-
+            sessions.setdefault(cell.unit, []).append(cell)
+        totals = np.array([_totals(same) for same in sessions.values()])
         units[of] = _Units(
             [same[0].occasion for same in sessions.values()],
             [same[0] for same in sessions.values()],
-            added(lambda train: train.count),
-            added(lambda train: train.valid_min),
+            totals[:, 0],
+            totals[:, 1],
         )
     return units
+
+
+def _totals(same: Sequence[Sides]) -> tuple[list[float], list[float]]:
+    """Return twitches and valid minutes of recordings, left and right."""
+    both = ((one.left, one.right) for one in same)
+    trains = [[train for train in side if train] for side in zip(*both, strict=True)]
+    return (
+        [float(sum(train.count for train in side)) for side in trains],
+        [sum(train.valid_min for train in side) for side in trains],
+    )
 
 
 def _across(
@@ -309,12 +316,8 @@ def _contrast(
 def _exercise(after: _Units, rest: _Units, of: tuple[str, str, str]) -> list[Contrast]:
     """Return after exercise over rest: session by session, and over the sessions with both."""
     names = (AFTER_EXERCISE, REST)
-    at_rest = {side.occasion.unit: k for k, side in enumerate(rest.sides)}
-    both = [
-        (k, at_rest[side.occasion.unit])
-        for k, side in enumerate(after.sides)
-        if side.occasion.unit in at_rest
-    ]
+    at_rest = {side.unit: k for k, side in enumerate(rest.sides)}
+    both = [(k, at_rest[side.unit]) for k, side in enumerate(after.sides) if side.unit in at_rest]
     if not both:
         return _contrast(after, rest, names, of)
     found = [

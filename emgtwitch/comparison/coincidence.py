@@ -61,9 +61,9 @@ def coincidence(left: Train, right: Train) -> Coincidence | None:
     lengths = np.diff(edges, prepend=edges[0])
     lengths[::2] = 0
     ours, theirs = (np.interp(side, edges, np.cumsum(lengths)) for side in times)
-    shifts = np.linspace(LEAST_SHIFT_S, total_s - LEAST_SHIFT_S, SHIFTS)
-    by_chance = np.array([_partners(ours, (theirs + shift) % total_s) for shift in shifts])
-    observed = _partners(ours, theirs)
+    shifts = np.linspace(LEAST_SHIFT_S, total_s - LEAST_SHIFT_S, SHIFTS)[:, None]
+    by_chance = _partners((ours - shifts) % total_s, theirs, total_s)
+    observed = int(_partners(ours, theirs, total_s))
     low, high = np.quantile(by_chance, (0.025, 0.975))
     return Coincidence(
         observed,
@@ -77,9 +77,12 @@ def coincidence(left: Train, right: Train) -> Coincidence | None:
     )
 
 
-def _partners(ours: np.ndarray, theirs: np.ndarray) -> int:
-    """Return how many of ours have one of theirs within `NEAR_S`."""
-    theirs = np.sort(theirs)
-    first = np.searchsorted(theirs, ours - NEAR_S)
-    last = np.searchsorted(theirs, ours + NEAR_S, side="right")
-    return int((last > first).sum())
+def _partners(ours: np.ndarray, theirs: np.ndarray, total_s: float) -> np.ndarray:
+    """Return how many of ours, along the last axis, have one of theirs within `NEAR_S`.
+
+    The time is a circle: its end is near to its beginning.
+    """
+    around = np.concatenate((theirs - total_s, theirs, theirs + total_s))
+    first = np.searchsorted(around, ours - NEAR_S)
+    last = np.searchsorted(around, ours + NEAR_S, side="right")
+    return np.asarray((last > first).sum(axis=-1))

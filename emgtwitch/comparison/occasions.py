@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from emgtwitch.channels import muscle_of
@@ -24,6 +25,7 @@ REST, AFTER_EXERCISE = "rest", "post-exercise"
 _OF_TASK = {"rest": REST, "postexercise": AFTER_EXERCISE}
 BEFORE, AFTER = "before", "after"  # the words of a treatment column that only tell on which side
 _EVENTS = "_events.tsv"
+_DERIVATIVE = ("derivatives", "emgtwitch")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Columns of the tables that have a field of their own, or tell nothing about the recording.
 _KNOWN = {
@@ -77,11 +79,6 @@ class Occasion:
     def when(self) -> tuple[bool, datetime]:
         """What to order by: the start, and last what has none."""
         return self.start is None, self.start or datetime.min
-
-    @property
-    def unit(self) -> object:
-        """What recordings of one session share: its label, else their day, else nothing."""
-        return self.session or (self.start.date() if self.start else id(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,20 +178,32 @@ def _tables(path: Path) -> dict[Path, Path | None]:
     try:
         return {table_of(recording): recording for recording in find_recordings(path)}
     except InputError:
-        tables = sorted(path.rglob(f"*{_EVENTS}")) if path.is_dir() else []
+        if not path.is_dir():
+            raise
+        below = path.resolve().rglob(f"*{_EVENTS}")
+        tables = sorted(
+            table
+            for table in below
+            if _inside_derivative(table) is not None and "_desc-" not in table.name
+        )
         if not tables:
             raise
-        return dict.fromkeys(table.resolve() for table in tables)
+        return dict.fromkeys(tables)
 
 
 def _recording_of(table: Path) -> Path:
     """Return where the recording of an event table would lie; it may be gone."""
-    stem = table.name.removesuffix(_EVENTS)
-    parts = table.parts
-    at = [k for k in range(len(parts) - 1) if parts[k : k + 2] == ("derivatives", "emgtwitch")]
-    if not at:
+    at = _inside_derivative(table)
+    stem = re.sub("_desc-[^_]*", "", table.name.removesuffix(_EVENTS))  # as of a reviewed table
+    if at is None:
         return table.with_name(stem)
-    return Path(*parts[: at[-1]], *parts[at[-1] + 2 : -1], f"{stem}_emg.bdf")
+    return Path(*table.parts[:at], *table.parts[at + 2 : -1], f"{stem}_emg.bdf")
+
+
+def _inside_derivative(table: Path) -> int | None:
+    """Return where ``derivatives/emgtwitch`` begins among the parts of a path, None if nowhere."""
+    pairs = list(pairwise(table.parts))
+    return pairs.index(_DERIVATIVE) if _DERIVATIVE in pairs else None
 
 
 def _place(entry: RecordingEntry) -> tuple[str, tuple[bool, datetime], str]:

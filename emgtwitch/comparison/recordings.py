@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,8 @@ from emgtwitch.comparison.trains import Course, Train, course_of, leg_train, tra
 from emgtwitch.event_table import NOT_APPLICABLE
 
 LEFT, RIGHT = "left", "right"
-LEG = "leg"  # all muscles that are recorded on both sides
+LEG = "leg"  # the muscles added up that all recordings have on both sides
+UNNAMED = "muscle"
 ALL = "all"
 ABOVE_BOTH = "above the floor of both sides"
 ABOVE_STUDY = "above the floor of all recordings"
@@ -93,7 +95,7 @@ class LeftRight:
     Attributes
     ----------
     muscle
-        Or ``"leg"``: all muscles that are recorded on both sides, added up.
+        Or ``"leg"``: the muscles added up that all recordings have on both sides.
     counted
         Which twitches: one of `COUNTED`.
     cut_uv
@@ -145,15 +147,15 @@ Trains = dict[str, dict[str, Train]]  # muscle → side → train
 
 
 def trains_of(entry: RecordingEntry) -> Trains:
-    """Return the trains of a recording by muscle and side, the leg added up where that is more."""
+    """Return the trains of a recording by muscle and side; channels without a side are left out."""
     found = entry.found
     of_side = {
         channel: side for channel, side in zip(found.ch_names, found.sides, strict=True) if side
     }
     names = {channel: entry.muscles.get(channel) or _without_side(channel) for channel in of_side}
-    alone = len(of_side) == 2 and len(set(of_side.values())) == 2
-    if alone and not all(channel in entry.muscles for channel in of_side):
-        names = dict.fromkeys(names, next(iter(entry.muscles.values()), LEG))
+    told = [name for channel, name in names.items() if channel in entry.muscles]
+    if sorted(of_side.values()) == [LEFT, RIGHT] and len(told) < 2 and len({*names.values()}) > 1:
+        names = dict.fromkeys(names, told[0] if told else UNNAMED)  # one each: the same muscle
     places = Counter((names[channel], side) for channel, side in of_side.items())
     trains: Trains = {}
     for channel, side in of_side.items():
@@ -161,15 +163,28 @@ def trains_of(entry: RecordingEntry) -> Trains:
         if places[name, side] > 1:  # two channels on one muscle: told apart by their names
             name = f"{name} ({_without_side(channel)})"
         trains.setdefault(name, {})[side] = train_of(found, channel)
-    pairs = [sides for sides in trains.values() if len(sides) == 2]
-    if len(pairs) > 1:
-        trains[LEG] = {side: leg_train([pair[side] for pair in pairs]) for side in (LEFT, RIGHT)}
     return trains
+
+
+def paired_muscles(trains: Trains) -> set[str]:
+    """Return the muscles that are recorded on both sides."""
+    return {muscle for muscle, sides in trains.items() if len(sides) == 2}
+
+
+def with_leg(trains: Trains, muscles: Collection[str]) -> Trains:
+    """Return the trains with ``"leg"``, these muscles added up, if all are recorded on both sides.
+
+    With fewer than two muscles there is nothing to add up.
+    """
+    if len(muscles) < 2 or not paired_muscles(trains) >= set(muscles):
+        return trains
+    leg = {side: leg_train([trains[muscle][side] for muscle in muscles]) for side in (LEFT, RIGHT)}
+    return {LEG: leg, **trains}
 
 
 def _without_side(channel: str) -> str:
     words = [word for word in re.split(r"[^A-Za-z0-9]+", channel) if word and not side_of(word)]
-    return " ".join(words) or LEG
+    return " ".join(words) or UNNAMED
 
 
 def _cut_uv(sides: dict[str, Train], counted: str, study_floor_uv: float) -> float:
@@ -193,8 +208,10 @@ def counted_trains(
 
 def recording_of(entry: RecordingEntry, trains: Trains, study_floor_uv: float) -> RecordingSummary:
     """Return what a recording shows, given its trains and the floor of all recordings."""
-    both = {muscle: coincidence(*sides.values()) for muscle, sides in trains.items()
-            if len(sides) == 2 and muscle != LEG}  # fmt: skip
+    both = {
+        muscle: coincidence(trains[muscle][LEFT], trains[muscle][RIGHT])
+        for muscle in sorted(paired_muscles(trains) - {LEG})
+    }
     return RecordingSummary(
         entry.name,
         entry.occasion,
@@ -214,7 +231,8 @@ def _left_right(sides: dict[str, Train], muscle: str, counted: str, floor_uv: fl
     if missing := [side for side in (LEFT, RIGHT) if side not in sides]:
         why = f"not recorded on the {missing[0]}"
     elif left is None or right is None:
-        why = f"no valid time on the {LEFT if left is None else RIGHT}"
+        without = [side for side, train in ((LEFT, left), (RIGHT, right)) if train is None]
+        why = f"no valid time on the {' and the '.join(without)}"
     else:
         ratio = paired_ratio(left, right)
         why = "" if ratio else "no twitch on either side"

@@ -14,8 +14,10 @@ from emgtwitch.comparison.recordings import (
     LEG,
     RecordingSummary,
     counted_trains,
+    paired_muscles,
     recording_of,
     trains_of,
+    with_leg,
 )
 from emgtwitch.comparison.trains import worst
 from emgtwitch.errors import InputError
@@ -49,7 +51,8 @@ class StudySummary:
     recordings
         In order of time; those without a date last.
     muscles
-        All muscles; ``"leg"`` comes first where several are recorded on both sides.
+        The one that stands for the study first: ``"leg"`` where all recordings have several on
+        both sides, else one that is recorded on both.
     treatments
         In order of time.
     floor_uv, floor_of
@@ -88,12 +91,17 @@ def summarise(entries: Sequence[RecordingEntry]) -> StudySummary:
         There are none, or they are of several people.
     """
     subjects = sorted({entry.occasion.subject for entry in entries})
-    if len(subjects) != 1:
+    if not subjects:
+        raise InputError("no recordings to compare")
+    if len(subjects) > 1:
         raise InputError(
             f"recordings of {len(subjects)} people ({', '.join(subjects)}): compare one at a time"
         )
     ordered = sorted(entries, key=lambda entry: entry.occasion.when)
     trains = [trains_of(entry) for entry in ordered]
+    paired = [pairs for pairs in map(paired_muscles, trains) if pairs]
+    common = sorted(set.intersection(*paired)) if paired else []
+    trains = [with_leg(found, common) for found in trains]
     floors = [
         worst(train.floor_uv for sides in found.values() for train in sides.values())
         for found in trains
@@ -103,7 +111,8 @@ def summarise(entries: Sequence[RecordingEntry]) -> StudySummary:
         recording_of(entry, found, floor_uv) for entry, found in zip(ordered, trains, strict=True)
     )
     muscles = sorted(
-        {muscle for found in trains for muscle in found}, key=lambda name: (name != LEG, name)
+        {muscle for found in trains for muscle in found},
+        key=lambda name: (name != LEG, name not in common, name not in set().union(*paired), name),
     )
     cells = [
         Sides(entry.occasion, muscle, counted, *counted_trains(found[muscle], counted, floor_uv))
@@ -136,7 +145,7 @@ def _plan_basis(
         (row.left, row.right, row.ratio)
         for recording in recordings
         for row in recording.sides
-        if row.muscle == muscles[0] and row.counted == ALL and row.left and row.right
+        if row.muscle in muscles[:1] and row.counted == ALL and row.left and row.right
     ]
     if not compared:
         return None

@@ -111,7 +111,7 @@ class Course:
 def course_of(train: Train, recorded_s: float) -> Course:
     """Return the rate in steps of 1 min, or of so many whole minutes that there are 120 at most."""
     step_s = 60.0 * max(1, int(np.ceil(recorded_s / 60 / MOST_STEPS)))
-    edges = np.append(np.arange(0, recorded_s, step_s), recorded_s)
+    edges = np.append(np.arange(0, recorded_s, step_s), recorded_s)  # just one without a recording
     count, _ = np.histogram(train.times_s, edges)
     valid_s = np.diff(train.clock(edges)) if train.valid_s > 0 else np.zeros(len(count))
     enough = valid_s >= step_s / 6
