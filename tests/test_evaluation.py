@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from emgtwitch.cli import main
 from emgtwitch.errors import InputError
-from emgtwitch.evaluation import Score, evaluate, match_times
+from emgtwitch.evaluation import Agreement, Score, agreement, evaluate, match_times
 from emgtwitch.event_table import Event, event_array, write_event_table
 
 TOLERANCE_S = 0.025
@@ -197,6 +197,70 @@ def test_impossible_settings_are_refused(options):
         total([twitch(1.0)], [twitch(1.0)], **options)
 
 
+def test_agreement_counts_the_candidates_of_both_tables():
+    first = event_array(
+        [
+            twitch(1.0),
+            twitch(2.0),
+            twitch(3.0),
+            twitch(4.0, reason="motion"),
+            twitch(5.0, reason="pop"),
+            twitch(6.0, "calf_R"),
+            nuisance("contraction", 7.0, 9.0),
+        ]
+    )
+    second = event_array(
+        [
+            twitch(1.01),
+            twitch(2.0, reason="reviewer"),
+            twitch(4.0),
+            twitch(5.0, reason="pop"),
+            twitch(8.0),
+            twitch(6.0, "calf_R"),
+        ]
+    )
+    agreed = agreement(first, second)
+    # 3.0 is in the first table only, 8.0 in the second only.
+    assert agreed["calf_L"] == Agreement(both=1, only_first=2, only_second=2, neither=1)
+    assert agreed["calf_R"] == Agreement(both=1)
+    pooled = sum(agreed.values(), start=Agreement())
+    assert pooled == Agreement(2, 2, 2, 1)
+    assert pooled.candidates == 7
+    # Worked by hand: (3/7 - (16 + 9)/49) / (1 - 25/49)
+    assert pooled.kappa == pytest.approx(-1 / 6)
+    assert agreement(second, first)["calf_L"] == Agreement(1, 2, 2, 1)
+
+
+def test_kappa_of_the_example_of_a_textbook_table():
+    # p_o = 0.7, p_e = 0.6 * 0.5 + 0.4 * 0.5
+    assert Agreement(20, 10, 5, 15).kappa == pytest.approx(0.4)
+    assert Agreement(5, 0, 0, 5).kappa == 1
+    assert Agreement(0, 5, 5, 0).kappa == -1
+    assert Agreement(9, 3, 3, 1).kappa == pytest.approx(0)
+
+
+@pytest.mark.parametrize("none", [Agreement(), Agreement(5), Agreement(0, 0, 0, 7)])
+def test_kappa_is_no_number_where_chance_explains_all(none):
+    assert np.isnan(none.kappa)
+
+
+@settings(max_examples=100, deadline=None)
+@given(TIMES_MS, TIMES_MS, st.integers(0, 2**12))
+def test_agreement_counts_every_candidate_once(ours_ms, theirs_ms, bits):
+    tables = []
+    for times in (ours_ms, theirs_ms):
+        events = []
+        for time_ms in times:
+            events.append(twitch(time_ms / 1000, reason="n/a" if bits & 1 else "pop"))
+            bits >>= 1
+        tables.append(event_array(events))
+    pooled = sum(agreement(*tables).values(), start=Agreement())
+    assert min(pooled.both, pooled.only_first, pooled.only_second, pooled.neither) >= 0
+    assert pooled.candidates <= len(ours_ms) + len(theirs_ms)
+    with np.errstate(all="raise"):
+        assert np.isnan(pooled.kappa) or -1 <= pooled.kappa <= 1
+
+
 @pytest.fixture
 def tables(tmp_path):
     events, truth = tmp_path / "calves_events.tsv", tmp_path / "calves_truth.tsv"
@@ -215,7 +279,11 @@ def test_command_prints_tables(tables, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split()[:5] == ["calf_L", "1", "1", "0", "1"]
     assert lines[2].split()[9] == "2.0"  # one false alarm in half a valid hour
-    assert lines[-1].split() == ["contraction", "0.05", "1", "20.00"]
+    assert lines[-3].split() == ["contraction", "0.05", "1", "20.00"]
+    assert lines[-1] == (
+        "2 candidates: 1 accepted by both tables, 1 by the first only, 0 by the second only, "
+        "0 by none; kappa 0.000"
+    )
 
 
 def test_command_prints_json(tables, capsys):

@@ -3,7 +3,7 @@
 import argparse
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from emgtwitch.cli.rate_table import aligned
 from emgtwitch.errors import InputError, SignalWarning
 
 if TYPE_CHECKING:
-    from emgtwitch.evaluation import Score, Scores
+    from emgtwitch.evaluation import Agreement, Score, Scores
 
 _NUMBERS = (
     "true_positives",
@@ -54,10 +54,16 @@ another is neither right nor wrong.
   false/h          false alarms per hour of valid recording, which the .json beside EVENTS.tsv tells
   median, 95 % ms  absolute timing error
   amplitude error  median absolute error
+  kappa            agreement beyond chance (Cohen 1960) on all candidates of either table, accepted
+                   or rejected; one that a table does not have, it does not accept. It depends on
+                   how many rejected candidates the tables hold. n/a where one verdict is all.
+
+A table of emgtwitch review in place of the truth tells how far the reviewer agrees.
 
 examples:
   emgtwitch evaluate calves_events.tsv calves_truth.tsv
   emgtwitch evaluate calves_events.tsv calves_truth.tsv --min-snr 8
+  emgtwitch evaluate calves_events.tsv calves_desc-reviewedAB_events.tsv
   emgtwitch evaluate other_tool.tsv calves_truth.tsv --hours 0.5
   emgtwitch evaluate calves_events.tsv calves_truth.tsv --json > scores.json"""
 
@@ -92,7 +98,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, and print the scores."""
-    from emgtwitch.evaluation import evaluate
+    from emgtwitch.evaluation import Agreement, agreement, evaluate
     from emgtwitch.event_table import read_event_table
 
     detected, truth = read_event_table(arguments.events), read_event_table(arguments.truth)
@@ -107,7 +113,12 @@ def run(arguments: argparse.Namespace) -> int:
         min_snr=arguments.min_snr,
         hours=hours,
     )
-    print(_as_json(scores, arguments) if arguments.json else _as_tables(scores))
+    agreed = agreement(detected, truth, tolerance_s=arguments.tolerance_ms / 1000)
+    if arguments.json:
+        print(_as_json(scores, agreed, arguments))
+    else:
+        print(_as_tables(scores))
+        print(f"\n{_agreement_text(sum(agreed.values(), start=Agreement()))}")
     return 0
 
 
@@ -125,8 +136,23 @@ def _valid_hours(events: Path) -> dict[str, float] | None:
         raise InputError(f"{sidecar}: not a sidecar of an event table: {error}") from error
 
 
-def _as_json(scores: "Scores", arguments: argparse.Namespace) -> str:
-    def entry(score: "Score") -> dict[str, Any]:
+def _as_json(
+    scores: "Scores", agreed: "Mapping[str, Agreement]", arguments: argparse.Namespace
+) -> str:
+    from emgtwitch.evaluation import Agreement
+
+    def agreement_entry(agreement: "Agreement") -> dict[str, Any]:
+        kappa = agreement.kappa
+        return {
+            "candidates": agreement.candidates,
+            "both": agreement.both,
+            "only_events": agreement.only_first,
+            "only_truth": agreement.only_second,
+            "neither": agreement.neither,
+            "kappa": kappa if np.isfinite(kappa) else None,
+        }
+
+    def entry(score: "Score", agreement: "Agreement") -> dict[str, Any]:
         values = {name: getattr(score, name) for name in _NUMBERS}
         return {
             **{name: value if np.isfinite(value) else None for name, value in values.items()},
@@ -135,14 +161,18 @@ def _as_json(scores: "Scores", arguments: argparse.Namespace) -> str:
                 for kind, seconds in score.nuisance_s.items()
                 if seconds
             },
+            "agreement": agreement_entry(agreement),
         }
 
     return json.dumps(
         {
             "tolerance_s": arguments.tolerance_ms / 1000,
             "min_snr": arguments.min_snr,
-            "total": entry(scores.total),
-            "channels": {name: entry(score) for name, score in scores.channels.items()},
+            "total": entry(scores.total, sum(agreed.values(), start=Agreement())),
+            "channels": {
+                name: entry(score, agreed.get(name, Agreement()))
+                for name, score in scores.channels.items()
+            },
         },
         indent=2,
     )
@@ -190,6 +220,15 @@ def _as_tables(scores: "Scores") -> str:
             ],
         )
     return text
+
+
+def _agreement_text(agreement: "Agreement") -> str:
+    noun = "candidate" if agreement.candidates == 1 else "candidates"
+    return (
+        f"{agreement.candidates} {noun}: {agreement.both} accepted by both tables, "
+        f"{agreement.only_first} by the first only, {agreement.only_second} by the second only, "
+        f"{agreement.neither} by none; kappa {_number(agreement.kappa, '.3f')}"
+    )
 
 
 def _number(value: float, spec: str) -> str:

@@ -202,7 +202,7 @@ def _score(
     detected: np.ndarray, truth: np.ndarray, tolerance_s: float, min_snr: float, hours: float
 ) -> Score:
     found, twitches = detected[is_twitch(detected)], truth[is_twitch(truth)]
-    found_s, true_s = _times(found), _times(twitches)
+    found_s, true_s = times_of(found), times_of(twitches)
     judged = np.ones(len(twitches), bool) if min_snr == -np.inf else twitches["snr"] >= min_snr
     judged &= ~_beside_larger(true_s, twitches["amplitude_uv"])
     found_index, hit = match_times(found_s, true_s[judged], tolerance_s)
@@ -252,8 +252,8 @@ def _inside(times_s: np.ndarray, spans: np.ndarray) -> np.ndarray:
     return np.asarray(inside.any(axis=1))
 
 
-def _times(table: np.ndarray) -> np.ndarray:
-    """Peak times, s; the onset where a table by other hands has no peak."""
+def times_of(table: np.ndarray) -> np.ndarray:
+    """Return peak times, s; the onset where a table by other hands has no peak."""
     return np.where(np.isfinite(table["peak_time"]), table["peak_time"], table["onset"])
 
 
