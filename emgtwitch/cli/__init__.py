@@ -22,6 +22,7 @@ COMMANDS = {
     "ports": "list the serial ports and what is probably behind them",
     "record": "record from a board into an EMG-BIDS data set, twitches counted meanwhile",
     "recover": "make interrupted recordings whole, and say what was lost",
+    "review": "look at the twitches of a recording, and accept, reject or add some by hand",
     "simulate": "make recordings, a whole study or a virtual device, with known truth",
 }
 EPILOG = """\
