@@ -69,6 +69,20 @@ def test_mains_is_found_and_subtracted(hz, drift_hz):
     assert canceller.mains_hz[0, base] == pytest.approx(hz + drift_hz * 30, abs=0.1)
 
 
+def test_mains_is_held_through_a_gap_and_left_when_it_ends():
+    rng = np.random.default_rng(8)
+    time = np.arange(30_000) / SFREQ
+    noise = 4 * rng.standard_normal((1, len(time)))
+    hum = np.where(time < 24, 40, 0) * np.sin(2 * np.pi * 50.1 * time)
+    signal = noise + hum
+    signal[:, 15_000:18_000] = signal[:, 15_000:15_001]
+    canceller = MainsCanceller(1, SFREQ, "auto")
+    tiles = np.split(signal, 200, axis=1)
+    left = np.concatenate([canceller.subtract(t, np.array([4.0])) for t in tiles], axis=1)
+    assert (left - noise)[:, 18_000:18_300].std() < 6  # of 28 µV
+    assert (left - noise)[:, 24_300:].std() < 1
+
+
 def test_without_mains_nothing_is_subtracted():
     noise = np.random.default_rng(3).standard_normal((2, 20_000))
     canceller = MainsCanceller(2, SFREQ, "auto")

@@ -106,14 +106,14 @@ class MainsCanceller:
         for line, turning in zip(lines, turnings, strict=True):
             left -= (self._amplitude[channels, line, None] * turning).real
         window = np.hanning(n + 2)[1:-1]
-        # The hum of a loose electrode ends at once: then the loop jumps to what is there now,
-        # unless nothing is, as in a gap.
         power = samples.var(axis=1)
-        worse = (left.var(axis=1) > WORSE * power) & (power > noise_sd**2 / 2)
-        worse = worse[:, None]
-        bound = np.where(worse, np.inf, CLIP_SD * noise_sd[:, None])
+        there = power > np.where(np.isfinite(noise_sd), noise_sd**2 / 2, 0.0)  # not in a gap
+        # The hum of a loose electrode ends at once: then the loop jumps to what is there now.
+        worse = there & (left.var(axis=1) > WORSE * power)
+        bound = np.where(worse, np.inf, CLIP_SD * noise_sd)[:, None]
+        gain = np.where(worse, 1.0, AMPLITUDE_GAIN) * there
         clipped = np.clip(left - np.median(left, axis=1, keepdims=True), -bound, bound)
-        clipped *= 2 * np.where(worse, 1.0, AMPLITUDE_GAIN) * window / window.sum()
+        clipped *= 2 * gain[:, None] * window / window.sum()
         turned = np.zeros((len(channels), self.mains_hz.shape[1]))
         weight = np.full(turned.shape, 1e-300)
         for line, turning in zip(lines, turnings, strict=True):
