@@ -203,10 +203,11 @@ def test_agreement_counts_the_candidates_of_both_tables():
             twitch(1.0),
             twitch(2.0),
             twitch(3.0),
+            twitch(7.5, reason="contraction"),
             twitch(4.0, reason="motion"),
             twitch(5.0, reason="pop"),
             twitch(6.0, "calf_R"),
-            nuisance("contraction", 7.0, 9.0),
+            nuisance("contraction", 7.0, 7.9),
         ]
     )
     second = event_array(
@@ -215,6 +216,7 @@ def test_agreement_counts_the_candidates_of_both_tables():
             twitch(2.0, reason="reviewer"),
             twitch(4.0),
             twitch(5.0, reason="pop"),
+            twitch(7.5),
             twitch(8.0),
             twitch(6.0, "calf_R"),
         ]
@@ -228,7 +230,8 @@ def test_agreement_counts_the_candidates_of_both_tables():
     assert pooled.candidates == 7
     # Worked by hand: (3/7 - (16 + 9)/49) / (1 - 25/49)
     assert pooled.kappa == pytest.approx(-1 / 6)
-    assert agreement(second, first)["calf_L"] == Agreement(1, 2, 2, 1)
+    # The second excludes nothing.
+    assert agreement(second, first)["calf_L"] == Agreement(1, 3, 2, 1)
 
 
 def test_kappa_of_the_example_of_a_textbook_table():

@@ -55,8 +55,9 @@ another is neither right nor wrong.
   median, 95 % ms  absolute timing error
   amplitude error  median absolute error
   kappa            agreement beyond chance (Cohen 1960) on all candidates of either table, accepted
-                   or rejected; one that a table does not have, it does not accept. It depends on
-                   how many rejected candidates the tables hold. n/a where one verdict is all.
+                   or rejected, outside of the time that EVENTS.tsv excludes; one that a table does
+                   not have, it does not accept. It depends on how many rejected candidates there
+                   are. n/a where each table says the same of all
 
 A table of emgtwitch review in place of the truth tells how far the reviewer agrees.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from emgtwitch.evaluation.matching import match_times
-from emgtwitch.evaluation.scores import TOLERANCE_S, times_of
+from emgtwitch.evaluation.scores import TOLERANCE_S, inside, times_of, union
 from emgtwitch.event_table import is_twitch
 
 
@@ -60,7 +60,8 @@ def agreement(
 
     Candidates are the rows with a peak time, accepted or rejected, and all twitches; those of the
     two tables are paired one to one (`match_times`). A candidate that a table does not have, it
-    does not accept.
+    does not accept. Candidates in the time that the first table excludes, its intervals without a
+    peak, are left out: nothing there is counted or reviewed.
 
     Parameters
     ----------
@@ -78,8 +79,10 @@ def agreement(
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, tolerance_s: float) -> Agreement:
+    excluded = union(first[~_is_candidate(first)])
     first, second = (
-        table[np.isfinite(table["peak_time"]) | is_twitch(table)] for table in (first, second)
+        table[_is_candidate(table) & ~inside(times_of(table), excluded)]
+        for table in (first, second)
     )
     ours, theirs = is_twitch(first), is_twitch(second)
     i, j = match_times(times_of(first), times_of(second), tolerance_s)
@@ -87,3 +90,7 @@ def _agreement(first: np.ndarray, second: np.ndarray, tolerance_s: float) -> Agr
     only_first, only_second = int(ours.sum()) - both, int(theirs.sum()) - both
     n = len(first) + len(second) - len(i)
     return Agreement(both, only_first, only_second, n - both - only_first - only_second)
+
+
+def _is_candidate(table: np.ndarray) -> np.ndarray:
+    return np.isfinite(table["peak_time"]) | is_twitch(table)

@@ -207,12 +207,12 @@ def _score(
     judged &= ~_beside_larger(true_s, twitches["amplitude_uv"])
     found_index, hit = match_times(found_s, true_s[judged], tolerance_s)
     true_index = np.flatnonzero(judged)[hit]
-    spans = {kind: _union(truth[truth["trial_type"] == kind]) for kind in NUISANCES}
+    spans = {kind: union(truth[truth["trial_type"] == kind]) for kind in NUISANCES}
     rest = np.delete(np.arange(len(found)), found_index)
     explained, _ = match_times(found_s[rest], true_s[~judged], tolerance_s)
     rest = np.delete(rest, explained)
     small = (found["snr"][rest] < min_snr) & ~np.any(
-        [_inside(found_s[rest], span) for span in spans.values()], axis=0
+        [inside(found_s[rest], span) for span in spans.values()], axis=0
     )
     alone = found_s[rest[~small]]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -227,7 +227,7 @@ def _score(
         amplitude_ratios=tuple(ratios[np.isfinite(ratios)].tolist()),
         nuisance_s={kind: float(np.sum(spans[kind] @ [-1, 1])) for kind in NUISANCES},
         nuisance_false_alarms={
-            kind: int(_inside(alone, span).sum()) for kind, span in spans.items()
+            kind: int(inside(alone, span).sum()) for kind, span in spans.items()
         },
     )
 
@@ -246,7 +246,7 @@ def _beside_larger(times_s: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     return beside
 
 
-def _inside(times_s: np.ndarray, spans: np.ndarray) -> np.ndarray:
+def inside(times_s: np.ndarray, spans: np.ndarray) -> np.ndarray:
     """Return which times lie in one of the ``(n, 2)`` spans."""
     inside = (times_s[:, None] >= spans[:, 0]) & (times_s[:, None] < spans[:, 1])
     return np.asarray(inside.any(axis=1))
@@ -257,8 +257,8 @@ def times_of(table: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(table["peak_time"]), table["peak_time"], table["onset"])
 
 
-def _union(intervals: np.ndarray) -> np.ndarray:
-    """Disjoint (start, stop), s, that cover the same time; shape (n, 2)."""
+def union(intervals: np.ndarray) -> np.ndarray:
+    """Return disjoint (start, stop), s, that cover the same time; shape (n, 2)."""
     merged: list[list[float]] = []
     for start, duration in sorted(zip(intervals["onset"], intervals["duration"], strict=True)):
         if merged and start <= merged[-1][1]:

@@ -75,6 +75,10 @@ class Row:
         peak = self.event.peak_time
         return float(peak if np.isfinite(peak) else self.event.onset)
 
+    def lies_in(self, starts: np.ndarray, stops: np.ndarray) -> bool:
+        """Return whether the peak lies in one of some stretches, s."""
+        return bool(_covered(self.peak_s, starts, stops))
+
 
 @dataclass(frozen=True, eq=False)
 class Review:
@@ -108,9 +112,16 @@ class Review:
     def counts(self) -> dict[str, int]:
         """How many candidates the reviewer confirmed, accepted, rejected, added, moved.
 
-        And under ``"n/a"`` those that were not on the screen.
+        And under ``"n/a"`` those that were not on the screen. Candidates in excluded time are
+        left out: they are not shown, since nothing there counts.
         """
-        said = Counter(row.review for row in self.rows if row.is_candidate)
+        excluded = {name: _excluded(self.found, name) for name in self.found.ch_names}
+        said = Counter(
+            row.review
+            for row in self.rows
+            if row.is_candidate
+            and not (row.event.channel in excluded and row.lies_in(*excluded[row.event.channel]))
+        )
         return {
             name: said[name]
             for name in (CONFIRMED, ACCEPTED, REJECTED, ADDED, MOVED, NOT_APPLICABLE)
@@ -151,7 +162,7 @@ def marks_of(review: Review) -> list[Mark]:
             peak_s, reason = row.peak_s, row.event.reason
             if row.is_twitch:
                 label = f"{TWITCH} {channel}"
-            elif row.is_candidate and not _covered(peak_s, *excluded):
+            elif row.is_candidate and not row.lies_in(*excluded):
                 label = f"{REJECTED_MARK} {channel}: {reason}"
             else:
                 continue
@@ -201,10 +212,9 @@ def decide(
         own = [row for row in review.rows if row.event.channel == channel]
         twitch_marks = by_label.get(f"{TWITCH} {channel}", [])
         adding = by_label.get(f"{ADD} {channel}", [])
-        decided, left = _decide_channel(
-            own, twitch_marks, adding, _excluded(review.found, channel), measure, channel
-        )
-        rows += [_told(row, bool(_covered(row.peak_s, *seen.T))) for row in decided]
+        excluded = _excluded(review.found, channel)
+        decided, left = _decide_channel(own, twitch_marks, adding, excluded, measure, channel)
+        rows += [_told(row, row.lies_in(*seen.T) and not row.lies_in(*excluded)) for row in decided]
         unused += left
     rows.sort(key=lambda row: (row.event.onset, row.event.channel, row.event.trial_type))
     found = replace(review.found, events=event_array([row.event for row in rows]))

@@ -89,9 +89,11 @@ class Window:
 
     def wait(self) -> None:
         """Show the window until it is closed."""
+        import mne
         from matplotlib import pyplot
 
-        pyplot.show(block=True)
+        with mne.use_log_level("error"):  # it tells about bad channels at the end
+            pyplot.show(block=True)
 
     def close(self) -> None:
         """Close the window."""
