@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from emgtwitch.cli import main
+from emgtwitch.comparison.occasions import Treatment, occasions_of
 from emgtwitch.errors import InputError
 from emgtwitch.recording.study_files import locked, read_json, read_table, write_json, write_table
 from emgtwitch.recording.study_notes import (
@@ -81,6 +82,15 @@ def test_a_day_without_a_recording_can_be_noted(study):
     found = read_notes(study)[0].sessions
     assert len(found) == before + 1
     assert found[3] == SessionNotes("20260220", date(2026, 2, 20), Notes(treatment="injection"), ())
+
+
+def test_the_comparison_knows_what_is_noted(study):
+    note_session(study, "01", "20260220", {"treatment": "injection"})
+    note_session(study, "01", "20260504", {"treatment": "", "notes": "tired"})
+    note_recording(study, study / REST, {"twitching_felt": "6", "notes": "buzzing"})
+    (occasion,) = occasions_of([study / REST])
+    assert Treatment(date(2026, 2, 20), "injection") in occasion.treatments
+    assert (occasion.more["twitching_felt"], occasion.notes) == ("6", "tired; buzzing")
 
 
 def test_a_recording_is_noted_and_read_back(study):

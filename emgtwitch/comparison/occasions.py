@@ -20,6 +20,7 @@ from emgtwitch.event_table import NOT_APPLICABLE
 from emgtwitch.recording.bids import channel_facts, entities, find_recordings
 from emgtwitch.recording.derivatives import dataset_of, derivative_path
 from emgtwitch.recording.study_files import read_table
+from emgtwitch.recording.study_notes import label_day, scans_table, sessions_table
 
 REST, AFTER_EXERCISE = "rest", "post-exercise"
 _OF_TASK = {"rest": REST, "postexercise": AFTER_EXERCISE}
@@ -215,9 +216,7 @@ def _occasion(recording: Path, table: Callable[[Path], list[dict[str, str]]]) ->
     subject, session = own.get("sub", ""), own.get("ses", "")
     if dataset is None:
         return Occasion(subject, session, condition=_OF_TASK.get(own.get("task", ""), ""))
-    of_subject = dataset / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
-    between = f"_ses-{session}" if session else ""
-    of_session = recording.parents[1] / f"sub-{subject}{between}_scans.tsv"
+    of_subject, of_session = sessions_table(dataset, subject), scans_table(recording)
     people, sessions, scans = (
         [
             {name: cell for name, cell in row.items() if cell != NOT_APPLICABLE}
@@ -267,7 +266,7 @@ def _treatments(
     if dated and "treatment" in person:
         first[person["treatment"]] = dated.date()
     for row in sessions:
-        start = _moment(of_subject, row)
+        start = _moment(of_subject, row) or label_day(row.get("session_id", ""))
         for words in row.get("treatment", "").split(";"):
             day = _DAY.search(words)
             text = re.sub(r"\s+(since|from|on)$", "", _DAY.sub("", words).strip())

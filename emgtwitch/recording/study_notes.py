@@ -165,6 +165,14 @@ def scans_table(recording: Path) -> Path:
     return recording.parents[1] / f"{whose}_scans.tsv"
 
 
+def label_day(label: str) -> datetime | None:
+    """Return the day that the label of a session tells, as ``ses-20260517``; None if it does not.
+
+    It is the only date of a day without a recording.
+    """
+    return _moment(label.removeprefix("ses-"))
+
+
 def find_session(subject: SubjectNotes, told: str) -> str:
     """Return the label of the session that a person means.
 
@@ -334,7 +342,7 @@ def _session(label: str, row: Mapping[str, str], paths: list[Path]) -> SessionNo
         (_recording(path, scans.get(path.name, {})) for path in paths),
         key=lambda one: (one.start is None, one.start, one.path),
     )
-    moments = [_moment(row.get("acq_time")), _moment(label)]
+    moments = [_moment(row.get("acq_time")), label_day(label)]
     moments += [recording.start for recording in recordings]
     moment = next(filter(None, moments), None)
     return SessionNotes(label, moment and moment.date(), _notes(row), tuple(recordings))
