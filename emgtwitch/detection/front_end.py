@@ -107,11 +107,9 @@ def remove_glitches(
     bend = samples[:, around - 1 : around + n - 1] + samples[:, around + 1 : around + n + 1]
     bend -= 2 * middle
     limit = GLITCH_SD * noise_sd
-    rows = np.flatnonzero(np.abs(bend, out=bend).max(axis=1) > limit)
-    if len(rows) == 0:
+    channels, starts = np.nonzero(np.abs(bend, out=bend) > limit[:, None])
+    if len(channels) == 0:
         return samples, found
-    channels, starts = np.nonzero(bend[rows] > limit[rows, None])
-    channels = rows[channels]
     windows = samples[channels[:, None], starts[:, None] + np.arange(2 * around + 1)]
     cleaned = samples
     for length in range(1, longest + 1):

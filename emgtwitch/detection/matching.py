@@ -132,7 +132,7 @@ class Matcher:
         to_level = np.where(np.isfinite(ratio), ratio, 0.0)
         # A product for each tile, whose last bits cannot depend on how many tiles there are.
         scores = statistic(pieces, self._bank_at[:, None], self._n_positions)
-        return scores.reshape(len(pieces), -1) * to_level[:, None]
+        return scores.reshape(len(pieces), -1) * to_level.astype(np.float32)[:, None]
 
     def whiten(self, among: np.ndarray, lsb_uv: np.ndarray) -> None:
         """Match the bank to the noise of those channels of which enough more has been seen."""

@@ -118,5 +118,6 @@ class Validity:
 
     def _move_baseline(self, raw: np.ndarray) -> None:
         some = raw[:, :: max(1, raw.shape[1] // 8)]
-        self._middles[:, self._tile % BASELINE_TILES] = np.where(np.isnan(some), 0.0, some).mean(axis=1)
+        middle = np.where(np.isnan(some), 0.0, some).mean(axis=1)
+        self._middles[:, self._tile % BASELINE_TILES] = middle
         self._tile += 1
