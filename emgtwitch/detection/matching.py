@@ -1,8 +1,8 @@
 """The statistic of a stream: the bank is kept matched to the noise, and slid along the signal.
 
-The signal is cut into one piece per block, which begins a window before the block; all positions
-of a block are then one product, of its piece with the bank written out at each of them. Single
-precision is enough: it moves a score by less than a millionth.
+The signal is cut into pieces of half a block, each with the window before it; all positions in one
+are then one product, of the piece with the bank written out at each of them. Single precision is
+enough: it moves a score by less than a millionth.
 """
 
 import numpy as np
@@ -35,7 +35,9 @@ class Matcher:
 
     def __init__(self, sos: np.ndarray, grid: Grid, lsb_uv: np.ndarray) -> None:
         self._grid = grid
-        self._n_positions = grid.n_block // grid.hop
+        in_block = grid.n_block // grid.hop
+        self._halves = 2 if in_block % 2 == 0 else 1
+        self._n_positions = in_block // self._halves  # of the statistic in a piece
         self.bank = make_bank(sos, grid.sfreq, grid.step)
         self._n_window = len(self.bank.shapes)
         response = sosfilt(sos, np.eye(1, 4096)[0])
@@ -86,16 +88,16 @@ class Matcher:
         return self._mean_square(new[:, 2:]), self._mean_square(bend)
 
     def pieces(self, seen: np.ndarray) -> np.ndarray:
-        """Return each block with what its windows need of the one before.
+        """Return each half of a block with what its windows need of the signal before.
 
-        As ``(n_channels, n_tiles, n_blocks, n_piece)``; an unfinished tile has fewer blocks.
+        As ``(n_channels, n_tiles, n_pieces, n_piece)``; an unfinished tile has fewer pieces.
         """
-        hop, n_block = self._grid.hop, self._grid.n_block
-        n_piece = self._n_window + n_block - hop
+        hop, n_new = self._grid.hop, self._n_positions * self._grid.hop
+        n_piece = self._n_window + n_new - hop
         pieces = np.lib.stride_tricks.sliding_window_view(seen[:, hop - 1 :], n_piece, axis=1)
-        pieces = pieces[:, ::n_block]
-        n_blocks = min(pieces.shape[1], TILE_BLOCKS)
-        return pieces.reshape(len(seen), -1, n_blocks, n_piece)
+        pieces = pieces[:, ::n_new]
+        n_pieces = min(pieces.shape[1], TILE_BLOCKS * self._halves)
+        return pieces.reshape(len(seen), -1, n_pieces, n_piece)
 
     def update_noise(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray, pieces: np.ndarray
@@ -114,7 +116,8 @@ class Matcher:
             [self.noise.update_level(powers[:, i], high_powers[:, i], valid[:, i]) for i in tiles],
             axis=1,
         )
-        newest = pieces[..., self._n_window - 1 :: self._grid.hop] * quiet[..., None]
+        newest = pieces[..., self._n_window - 1 :: self._grid.hop]
+        newest = newest * np.repeat(quiet, self._halves, axis=2)[..., None]
         products = newest.swapaxes(2, 3) @ pieces
         *outer, position, sample = products.strides
         lagged = np.lib.stride_tricks.as_strided(  # each position with the window it ends
@@ -122,7 +125,8 @@ class Matcher:
             (*products.shape[:3], self._n_window),
             (*outer, position + self._grid.hop * sample, sample),
         ).sum(axis=2)[..., ::-1]
-        lagged = lagged / np.maximum(quiet.sum(axis=2) * self._n_positions, 1)[..., None]
+        n_quiet = quiet.sum(axis=2) * self._halves * self._n_positions
+        lagged = lagged / np.maximum(n_quiet, 1)[..., None]
         for i in tiles:
             self.noise.update_shape(quiet[:, i], powers[:, i], high_powers[:, i], lagged[:, i])
 
