@@ -55,9 +55,10 @@ def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray,
     last = score.shape[1] - reach
     inner = score[:, reach:last]
     above = inner >= threshold
-    if above.any():
-        above &= inner > score[:, reach - 1 : last - 1]
-        above &= inner >= score[:, reach + 1 : last + 1]
+    if not above.any():
+        return np.nonzero(above)
+    above &= inner > score[:, reach - 1 : last - 1]
+    above &= inner >= score[:, reach + 1 : last + 1]
     channels, starts = np.nonzero(above)
     around = score[channels[:, None], starts[:, None] + np.arange(2 * reach + 1)]
     top = around[:, reach, None]

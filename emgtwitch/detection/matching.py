@@ -6,6 +6,7 @@ enough: it moves a score by less than a millionth.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from scipy.signal import sosfilt
 
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
@@ -94,10 +95,15 @@ class Matcher:
         """
         hop, n_new = self._grid.hop, self._n_positions * self._grid.hop
         n_piece = self._n_window + n_new - hop
-        pieces = np.lib.stride_tricks.sliding_window_view(seen[:, hop - 1 :], n_piece, axis=1)
-        pieces = pieces[:, ::n_new]
-        n_pieces = min(pieces.shape[1], TILE_BLOCKS * self._halves)
-        return pieces.reshape(len(seen), -1, n_pieces, n_piece)
+        n_all = (seen.shape[1] - self._n_window + 1) // n_new
+        n_pieces = min(n_all, TILE_BLOCKS * self._halves)
+        channel, sample = seen.strides
+        pieces = as_strided(
+            seen[:, hop - 1 :],
+            (len(seen), n_all // n_pieces, n_pieces, n_piece),
+            (channel, n_pieces * n_new * sample, n_new * sample, sample),
+        )
+        return np.ascontiguousarray(pieces)
 
     def update_noise(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray, pieces: np.ndarray
@@ -120,7 +126,7 @@ class Matcher:
         newest = newest * np.repeat(quiet, self._halves, axis=2)[..., None]
         products = newest.swapaxes(2, 3) @ pieces
         *outer, position, sample = products.strides
-        lagged = np.lib.stride_tricks.as_strided(  # each position with the window it ends
+        lagged = as_strided(  # each position with the window it ends
             products,
             (*products.shape[:3], self._n_window),
             (*outer, position + self._grid.hop * sample, sample),

@@ -251,8 +251,8 @@ class StreamingDetector:
         """
         return self._matcher.scores(pieces)
 
-    def _time_of(self, position: np.ndarray) -> np.ndarray:
-        """Return the time of places in the kept scores, of which the next tile is the newest."""
+    def _time_of(self, position: int) -> float:
+        """Return the time of a place in the kept scores, of which the next tile is the newest."""
         n_old = 2 * self._reach
         last_seen = (position - n_old + 1) * self.grid.hop - 1
         middle = (last_seen - self._matcher.bank.after) * self.grid.step
@@ -260,14 +260,13 @@ class StreamingDetector:
 
     def _find(self) -> None:
         channels, positions = maxima(self._score, self._threshold, self._reach)
-        times = self._time_of(positions)
         noise_sd = self._noise_sd()
-        for channel, position, time in zip(channels, positions, times, strict=True):
+        for channel, position in zip(channels.tolist(), positions.tolist(), strict=True):
             near = self._score[:, position - self._reach : position + self._reach + 1]
             score = float(self._score[channel, position])
             also = np.flatnonzero((near.max(axis=1) > LARGER * score) | self._other_leg[channel])
             self._unmeasured.append(
-                Candidate(int(channel), float(time), score, float(noise_sd[channel]), also)
+                Candidate(channel, self._time_of(position), score, float(noise_sd[channel]), also)
             )
 
     def _measured(self, end: int) -> list[Candidate]:
@@ -323,10 +322,11 @@ class StreamingDetector:
         reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
         channels, positions = maxima(score, self._threshold, reach)
         events = []
-        for channel, time in zip(channels, self._time_of(positions), strict=True):
+        for channel, position in zip(channels.tolist(), positions.tolist(), strict=True):
+            time = self._time_of(position)
             if time > self._announced[channel] + DEAD_TIME_S:
                 self._announced[channel] = time
-                events.append(self._early_event(int(channel), float(time), clean))
+                events.append(self._early_event(channel, time, clean))
         return events
 
     def _early_event(self, channel: int, time: float, clean: np.ndarray) -> Event:
