@@ -56,7 +56,8 @@ def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray,
     inner = score[:, reach:last]
     above = inner >= threshold
     if not above.any():
-        return np.nonzero(above)
+        nowhere = np.zeros(0, dtype=int)
+        return nowhere, nowhere
     above &= inner > score[:, reach - 1 : last - 1]
     above &= inner >= score[:, reach + 1 : last + 1]
     channels, starts = np.nonzero(above)
