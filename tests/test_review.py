@@ -691,7 +691,7 @@ def test_leaving_by_ctrl_c_saves_nothing(detected, at_the_screen, capsys):
     matplotlib.pyplot.close("all")
 
 
-def test_what_the_command_refuses(detected, at_the_screen, capsys, tmp_path):
+def test_what_the_command_refuses(detected, at_the_screen, capsys, tmp_path, monkeypatch):
     at_the_screen(lambda window: None)
     table = detected.with_name("calves_events.tsv")
 
@@ -705,6 +705,8 @@ def test_what_the_command_refuses(detected, at_the_screen, capsys, tmp_path):
     assert "give minutes" in refused(detected, "--reviewer", "AB", "--part", "5-3")
     missing = ("--reviewer", "AB", "--events", tmp_path / "no.tsv")
     assert "first run emgtwitch detect" in refused(detected, *missing)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "the folder is read-only" in refused(detected, "--reviewer", "AB")
     found = Detections.load(table)
     longer = [replace(account, recorded_s=99.0) for account in found.accounts]
     replace(found, accounts=tuple(longer)).save(table)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import sys
 from datetime import datetime
@@ -75,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     target = reviewed_path(table, arguments.reviewer)
     raw = read_recording(arguments.recording, **options.reading_options(arguments))
     _check_same(raw, review, table)
+    if not os.access(target.parent, os.W_OK):  # before any work is done
+        raise InputError(f"{target}: cannot be written: the folder is read-only")
     need_screen()
     marks = marks_of(review)
     if not (arguments.quiet or arguments.json):
