@@ -16,7 +16,7 @@ BELOW: dict[str, set[str]] = {
     "comparison": {"detection", "recording"},
     "review": {"detection", "recording"},
     "sample_study": {"comparison", "recording"},
-    "reports": {"detection", "recording"},
+    "reports": {"comparison", "detection", "recording"},
     "capture": {"detection", "recording"},
     "cli": {
         "capture",

@@ -23,6 +23,7 @@ COMMANDS = {
     "record": "record from a board into an EMG-BIDS data set, twitches counted meanwhile",
     "recover": "make interrupted recordings whole, and say what was lost",
     "review": "look at the twitches of a recording, and accept, reject or add some by hand",
+    "report": "which side twitches more, what changed, how sure: a report to read and to print",
     "simulate": "make recordings, a whole study or a virtual device, with known truth",
 }
 EPILOG = """\

@@ -1,0 +1,269 @@
+"""The figure of page 1: rates of both sides and left over right, recording after recording."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emgtwitch.comparison.intervals import Estimate
+from emgtwitch.comparison.occasions import AFTER_EXERCISE
+from emgtwitch.comparison.recordings import RecordingSummary
+from emgtwitch.reports.draw import (
+    GREY,
+    SIDES,
+    picture,
+    ratio_axis,
+    ratio_limits,
+)
+from emgtwitch.reports.pieces import shortened
+from emgtwitch.reports.view import View
+from emgtwitch.reports.words import condition
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MANY = 40  # recordings, from which on intervals are bands
+_DAY_S = 86400.0
+# Column of the study's tables → name, and how it is drawn.
+SYMPTOMS = {
+    "twitching_felt": ("twitching felt, 0 to 10", "D"),
+    "back_stiffness": ("stiffness of the back, 0 to 10", "v"),
+    "cramps": ("cramps, number", "P"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the recordings stand on the time axis, and the width of a step aside."""
+
+    at: np.ndarray
+    aside: float
+    dated: bool
+
+
+def over_recordings(view: View) -> bytes:
+    """Draw rates of both sides, left over right and what was felt, recording after recording."""
+    felt = symptoms(view.recordings)
+    heights = [1.8, 1.25, *([0.75] if felt else [])]
+
+    def draw(figure: "Figure") -> None:
+        grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        axes = list(grid)
+        places = _places(view.recordings)
+        _rates(axes[0], view, places)
+        _ratios(axes[1], view, places)
+        if felt:
+            _felt(axes[2], felt, places)
+        _treatments(axes, view, places)
+        _time_axis(axes[-1], view.recordings, places)
+        figure.align_ylabels(axes)
+
+    return picture(sum(heights) + 0.75, draw)
+
+
+def symptoms(recordings: Sequence[RecordingSummary]) -> dict[str, np.ndarray]:
+    """Return what was felt as numbers, one for each recording, NaN where nothing is noted."""
+    found = {}
+    for name in SYMPTOMS:
+        values = np.array([_value(recording.occasion.more.get(name)) for recording in recordings])
+        if np.isfinite(values).any():
+            found[name] = values
+    return found
+
+
+def _value(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _places(recordings: Sequence[RecordingSummary]) -> _Places:
+    """Return days on a true time axis; if some have no date, or all are of a day, one by one."""
+    starts = [recording.occasion.start for recording in recordings]
+    days = {start.date() for start in starts if start}
+    kinds = {(s.date(), r.occasion.condition) for s, r in zip(starts, recordings, strict=True) if s}
+    if len(days) < 2 or len(kinds) < len(recordings):
+        return _Places(np.arange(len(recordings), dtype=float), 0.12, False)
+    first = min(start for start in starts if start)
+    at = np.array([_days(start.date(), first) for start in starts if start])
+    nearest = np.diff(np.unique(at)).min()
+    return _Places(at, float(min(0.0075 * np.ptp(at), 0.2 * nearest)), True)
+
+
+def _days(day: date, first: datetime) -> float:
+    return (
+        datetime.combine(day, time()) - datetime.combine(first, time())
+    ).total_seconds() / _DAY_S
+
+
+def _rates(ax: "Axes", view: View, places: _Places) -> None:
+    highest = [1.0]
+    for side, step in (("left", -1), ("right", 1)):
+        rows = [view.row(recording) for recording in view.recordings]
+        rates = [getattr(row, side) if row else None for row in rows]
+        known = [rate.per_min if rate else None for rate in rates]
+        highest += [rate.value for rate in known if rate]
+        _series(ax, view.recordings, known, places, step * places.aside, SIDES[side])
+        highest += [min(rate.high, 2 * rate.value + 4) for rate in known if rate]
+    ax.set(ylabel="twitches\nper minute", ylim=(0, 1.05 * max(highest)))
+    ax.legend(handles=_handles(view), loc="lower left", bbox_to_anchor=(0, 1), ncols=4,
+              borderaxespad=0.1, columnspacing=1.4, handletextpad=0.4)  # fmt: skip
+
+
+def _ratios(ax: "Axes", view: View, places: _Places) -> None:
+    rows = [view.row(recording) for recording in view.recordings]
+    ratios = [row.ratio.ratio if row and row.ratio else None for row in rows]
+    bounds = [bound for r in ratios if r for bound in (r.value, r.low, r.high)]
+    ratio_axis(ax.yaxis, *ratio_limits(bounds))
+    ax.axhline(1, color=GREY, linewidth=0.8)
+    style = {"color": "black", "marker": "s", "linestyle": "-"}
+    _series(ax, view.recordings, ratios, places, 0.0, style)
+    ax.set_ylabel("left over right\n(1 = equal)")
+    for text, y, va in (("more on the left", 0.99, "top"), ("more on the right", 0.01, "bottom")):
+        ax.text(1.0, y, text, transform=ax.transAxes, ha="right", va=va, color=GREY, fontsize=8)
+
+
+def _series(
+    ax: "Axes",
+    recordings: Sequence[RecordingSummary],
+    values: Sequence[Estimate | None],
+    places: _Places,
+    aside: float,
+    style: dict[str, Any],
+) -> None:
+    """Draw estimates with intervals: filled at rest and joined by a line, hollow otherwise."""
+    states = dict.fromkeys(recording.occasion.condition for recording in recordings)
+    for state in states:
+        pairs = [
+            (x, value)
+            for x, value, recording in zip(places.at, values, recordings, strict=True)
+            if value and recording.occasion.condition == state
+        ]
+        if not pairs:
+            continue
+        exercised = state == AFTER_EXERCISE
+        x = np.array([x for x, _ in pairs]) + aside + (4 * places.aside if exercised else 0)
+        low, middle, high = (
+            np.array([getattr(value, name) for _, value in pairs])
+            for name in ("low", "value", "high")
+        )
+        bottom, top = ax.get_ylim()
+        if ax.get_yscale() == "log":  # what has no bound goes to the edge
+            low, middle, high = (np.clip(v, bottom, top) for v in (low, middle, high))
+        many = len(recordings) > _MANY
+        if many:
+            ax.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+        else:
+            ax.errorbar(x, middle, [middle - low, high - middle], fmt="none",
+                        ecolor=style["color"], elinewidth=1.3, capsize=2.5)  # fmt: skip
+        ax.plot(
+            x,
+            middle,
+            color=style["color"],
+            linestyle="none" if exercised else style["linestyle"],
+            linewidth=0.9,
+            marker=style["marker"],
+            markersize=3 if many else 6,
+            markerfacecolor="white" if exercised else style["color"],
+            markeredgecolor=style["color"] if exercised else "black",
+            markeredgewidth=1.2 if exercised else 0.5,
+        )
+
+
+def _handles(view: View) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    states = dict.fromkeys(recording.occasion.condition for recording in view.recordings)
+    handles = []
+    for side in ("left", "right"):
+        for state in states:
+            exercised = state == AFTER_EXERCISE
+            told = condition(state)
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=SIDES[side]["color"],
+                    marker=SIDES[side]["marker"],
+                    linestyle="none" if exercised else SIDES[side]["linestyle"],
+                    markerfacecolor="white" if exercised else SIDES[side]["color"],
+                    markeredgecolor=SIDES[side]["color"] if exercised else "black",
+                    label=f"{side}, {told}" if told else side,
+                )
+            )
+    return handles[:8]
+
+
+def _felt(ax: "Axes", felt: dict[str, np.ndarray], places: _Places) -> None:
+    for name, values in felt.items():
+        label, marker = SYMPTOMS[name]
+        known = np.isfinite(values)
+        ax.plot(places.at[known], values[known], color="black", marker=marker, markersize=4,
+                linewidth=0.7, markerfacecolor="white", label=label)  # fmt: skip
+    most = max(float(np.nanmax(values)) for values in felt.values())
+    ax.set(ylabel="noted", ylim=(-0.5, max(10.5, 1.05 * most)))
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1)
+
+
+def _treatments(axes: Sequence["Axes"], view: View, places: _Places) -> None:
+    """Mark when a treatment began: at its day, or between the recordings before and after it."""
+    starts = [recording.occasion.start for recording in view.recordings]
+    dated = [start for start in starts if start]
+    if not dated:
+        return
+    for k, treatment in enumerate(view.study.treatments):
+        if places.dated:
+            x = _days(treatment.day, min(dated))
+        else:
+            x = sum(start.date() < treatment.day for start in dated) - 0.5
+        if not places.at.min() - 0.5 <= x <= places.at.max() + 0.5:
+            continue
+        for ax in axes:
+            ax.axvline(x, color="black", linewidth=1, linestyle=(0, (1, 1.5)), zorder=0)
+        few = len(view.study.treatments) <= 3
+        axes[0].annotate(
+            f" {shortened(treatment.text, 28)}" if few else f" {k + 1}",
+            (x, 0.99 - 0.11 * (k % 3)),
+            xycoords=("data", "axes fraction"),
+            va="top",
+            fontsize=8.5,
+            fontstyle="italic",
+        )
+
+
+def _time_axis(ax: "Axes", recordings: Sequence[RecordingSummary], places: _Places) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
+    from matplotlib.ticker import FixedLocator, FuncFormatter
+
+    span = max(float(np.ptp(places.at)), 1.0)
+    limits = places.at.min() - 0.04 * span, places.at.max() + 0.03 * span + 5 * places.aside
+    ax.set_xlim(limits)
+    if not places.dated:
+        step = max(1, -(-len(recordings) // 8))
+        shown = list(range(0, len(recordings), step))
+        ax.set_xticks(shown, [_short(recordings[k]) for k in shown])
+        ax.tick_params(axis="x", labelsize=7.5)
+        return
+    first = min(recording.occasion.start for recording in recordings if recording.occasion.start)
+    zero = date2num(datetime.combine(first, time()))
+    locator = AutoDateLocator(minticks=3, maxticks=7)
+    low, high = (num2date(zero + limit).replace(tzinfo=None) for limit in ax.get_xlim())
+    ticks = locator.tick_values(low, high)
+    labels = dict(zip(ticks, ConciseDateFormatter(locator).format_ticks(ticks), strict=True))
+    ax.xaxis.set_major_locator(FixedLocator([tick - zero for tick in ticks]))
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda x, _: labels[min(ticks, key=lambda tick: abs(tick - zero - x))])
+    )
+    ax.set_xlim(limits)
+    ax.set_xlabel(f"{first.year}" if first.year == high.year else "")
+
+
+def _short(recording: RecordingSummary) -> str:
+    start = recording.occasion.start
+    if start is None:
+        return shortened(recording.name, 14) or "no date"
+    return f"{start.day} {start:%b %Y}\n{start:%H:%M} {condition(recording.occasion.condition)}"

@@ -1,0 +1,178 @@
+"""The last page: how it was measured, with every setting, version and exclusion."""
+
+import platform
+from collections.abc import Sequence
+
+import numpy as np
+
+from emgtwitch import __version__
+from emgtwitch.comparison.recordings import CUT_FACTOR
+from emgtwitch.reports.body_map import SOURCE
+from emgtwitch.reports.limits import LIMITS
+from emgtwitch.reports.page_answer import link
+from emgtwitch.reports.pieces import Html, element, paragraph, say, shortened, table
+from emgtwitch.reports.view import View
+from emgtwitch.reports.words import duration, number
+
+_REASONS = (
+    ("contraction", "in or beside sustained activity, or one of a regular train"),
+    ("motion", "rides on a slow swing, below 20 Hz, that is as large"),
+    ("pop", "rises by most of its height within a millisecond: an electrode"),
+    ("glitch", "an impulse of one or two samples"),
+    ("common-mode", "on the other leg too, at the same moment and in the same shape"),
+    ("crosstalk", "a small copy of a much larger potential in another channel"),
+    ("too long", "longer than 40 ms"),
+    ("noise", "does not stand out against the second around it"),
+    ("converter step", "smaller than 2.1 steps of the analogue-to-digital converter"),
+    ("gap, saturation, flat line, warm-up", "in or beside such a stretch"),
+)
+_HOW = (
+    (
+        "Detection",
+        "The signal is band-passed from 20 to 450 Hz, mains hum and impulses are removed, and the "
+        "energy of the whitened signal in a bank of potential shapes is compared with a threshold "
+        "for the wanted rate of false alarms. Candidates then pass gates, listed below.",
+    ),
+    (
+        "Rates",
+        "Twitches over valid minutes. The interval allows for twitches that come in bursts or at "
+        "a changing rate: the scatter is estimated from slow cosine waves over the recording "
+        "(Lazarus et al. 2018), and the count is divided by it. It holds for this recording.",
+    ),
+    (
+        "Left and right",
+        f"Compared by twitches of at least {CUT_FACTOR:g} times the detection floor of the noisier "
+        "side, cleared of what noise adds to their size, so that both sides count alike. At the "
+        "floor a twitch is found half of the time.",
+    ),
+    (
+        "Across recordings",
+        "The session is the unit: geometric means with t intervals of the logarithms, from three "
+        "sessions on. Counts pooled over sessions would promise too much. Trends are straight "
+        "lines through the logarithms over time.",
+    ),
+    (
+        "At once on both sides",
+        "Against chance: the right side is shifted in time by 499 steps.",
+    ),
+)
+_LITERATURE = (
+    "Garwood 1936, Biometrika 28:437 (exact Poisson interval).",
+    "Lazarus, Lewis, Stock & Watson 2018, J Bus Econ Stat 36:541 (variance of a mean rate).",
+    "Kleine et al. 2008 and 2012 (intervals between fasciculations, F-wave partners).",
+    "Sleutjes et al. 2016 (isolated: more than 250 ms to both sides).",
+    "De Luca et al. 2010, J Biomech 43:1573 (movement is mostly below 20 Hz).",
+    SOURCE,
+)
+
+
+def page_methods(view: View) -> Html:
+    """Return the page."""
+    how = [element("p", element("strong", f"{name}. "), say(told)) for name, told in _HOW]
+    literature = [element("li", say(line)) for line in _LITERATURE]
+    return element(
+        "div",
+        element("h2", "Methods, settings and limits"),
+        paragraph(" ".join(LIMITS.split()), class_="limits"),
+        *how,
+        element("h3", "Settings of the detector"),
+        _settings(view),
+        element("h3", "Time left out"),
+        _exclusions(view),
+        element("h3", "Candidates not counted"),
+        _rejected(view),
+        element("h3", "Software"),
+        paragraph(versions()),
+        element("h3", "Literature"),
+        element("ul", *literature),
+        class_="sheet",
+    )
+
+
+def versions() -> str:
+    """Return the versions of what made the report."""
+    import matplotlib
+    import mne
+    import scipy
+
+    parts = (
+        ("emgtwitch", __version__),
+        ("Python", platform.python_version()),
+        ("NumPy", np.__version__),
+        ("SciPy", scipy.__version__),
+        ("MNE-Python", mne.__version__),
+        ("Matplotlib", matplotlib.__version__),
+    )
+    return ", ".join(f"{name} {version}" for name, version in parts) + "."
+
+
+def _settings(view: View) -> Html:
+    """Return a table with a row for each set of settings that was used."""
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for k, source in enumerate(view.sources):
+        found = source.entry.found
+        told = {"version": found.version, **_flat(found.settings)}
+        groups.setdefault(tuple(told.items()), []).append(k)
+    names = list(dict.fromkeys(name for group in groups for name, _ in group))
+    columns = [dict(group) for group in groups]
+    header = ["Setting", *(_which(view, mine) for mine in groups.values())]
+    rows = [[name, *(column.get(name, "n/a") for column in columns)] for name in names]
+    if len(columns) <= 4:
+        return table(header, rows, left=len(header))
+    rows = [[_which(view, mine), *map("; ".join, [[f"{n} {v}" for n, v in g]])]
+            for g, mine in groups.items()]  # fmt: skip
+    return table(("Recordings", "settings"), rows, left=2)
+
+
+def _flat(settings: object) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in dict(settings).items():  # type: ignore[call-overload]
+        if isinstance(value, dict):
+            parts = (f"{shortened(key, 30)} {_number(part)}" for key, part in value.items())
+            flat[shortened(name, 40).replace("_", " ")] = shortened(", ".join(parts))
+        else:
+            flat[shortened(name, 40).replace("_", " ")] = _number(value)
+    return flat
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shortened(value, 60)
+
+
+def _which(view: View, mine: Sequence[int]) -> str:
+    if len(mine) == len(view.recordings):
+        return "all recordings"
+    names = ", ".join(str(k + 1) for k in mine[:12])
+    return f"recording {names}{', …' if len(mine) > 12 else ''}"
+
+
+def _exclusions(view: View) -> Html:
+    reasons = list(
+        dict.fromkeys(why for r in view.recordings for c in r.channels for why in c.excluded_s)
+    )
+    rows = [
+        [
+            Html(f"{k + 1}. {link(k, recording)}"),
+            shortened(channel.channel, 40),
+            number(channel.recorded_min),
+            number(channel.valid_min),
+            *(duration(channel.excluded_s.get(why, 0.0)) for why in reasons),
+        ]
+        for k, recording in enumerate(view.recordings)
+        for channel in recording.channels
+    ]
+    header = ("Recording", "channel", "recorded min", "valid min", *reasons)
+    return table(header, rows, left=2)
+
+
+def _rejected(view: View) -> Html:
+    counts: dict[str, int] = {}
+    for recording in view.recordings:
+        for channel in recording.channels:
+            for why, n in channel.rejected.items():
+                counts[why] = counts.get(why, 0) + n
+    rows = []
+    for names, told in _REASONS:
+        n = sum(counts.get(name, 0) for name in names.split(", "))
+        rows.append([names, f"The candidate is: {told}.", n])
+    return table(("Reason", "meaning", "candidates"), rows, left=2)

@@ -1,0 +1,135 @@
+"""What the report is about: the recordings, and which muscle, state and twitches come first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emgtwitch.comparison.across import Across, Contrast
+from emgtwitch.comparison.occasions import REST, RecordingEntry
+from emgtwitch.comparison.recordings import (
+    ABOVE_BOTH,
+    ABOVE_STUDY,
+    ALL,
+    LeftRight,
+    RecordingSummary,
+)
+from emgtwitch.comparison.summary import StudySummary, summarise
+from emgtwitch.reports.waveforms import Waveforms
+
+LEAST_COUNTED = 10  # twitches above the floor of all recordings, for them to come first
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What was found in a recording, and what else of it is at hand.
+
+    Attributes
+    ----------
+    entry
+        The detections, when the recording was made and under which conditions.
+    waveforms
+        Stretches of the recording; None if only the event table is at hand.
+    reviewed
+        Who decided on the twitches and how many of them, in words; empty if nobody did.
+    """
+
+    entry: RecordingEntry
+    waveforms: Waveforms | None = None
+    reviewed: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A study, and what of it comes first in the report.
+
+    Attributes
+    ----------
+    study, sources
+        The comparison, and the recordings in the same order as in it.
+    muscle, condition, counted
+        What page 1 is about; the muscle is empty if no channel tells its side.
+    title
+        Of the data set, or empty.
+    """
+
+    study: StudySummary
+    sources: tuple[Source, ...]
+    muscle: str
+    condition: str
+    counted: str
+    title: str = ""
+
+    @property
+    def recordings(self) -> tuple[RecordingSummary, ...]:
+        """The recordings in order of time."""
+        return self.study.recordings
+
+    def row(self, recording: RecordingSummary, counted: str = "") -> LeftRight | None:
+        """Return left against right of the muscle in a recording."""
+        return recording.left_right(self.muscle, counted or self.counted)
+
+    def across(self, condition: str = "", counted: str = "", muscle: str = "") -> Across | None:
+        """Return the recordings of a state together."""
+        wanted = (muscle or self.muscle, condition or self.condition, counted or self.counted)
+        return next(
+            (a for a in self.study.across if (a.muscle, a.condition, a.counted) == wanted), None
+        )
+
+    @property
+    def conditions(self) -> list[str]:
+        """States in which the muscle was recorded, the one of page 1 first."""
+        found = dict.fromkeys(a.condition for a in self.study.across if a.muscle == self.muscle)
+        return sorted(found, key=lambda name: (name != self.condition, name))
+
+    @property
+    def contrasts(self) -> list[Contrast]:
+        """What changed in the muscle, of the twitches that count."""
+        return [
+            contrast
+            for contrast in self.study.contrasts
+            if (contrast.muscle, contrast.counted) == (self.muscle, self.counted)
+        ]
+
+    @property
+    def cut_uv(self) -> float:
+        """The size from which on twitches count, µV; that of the recording with the highest."""
+        rows = [self.row(recording) for recording in self.recordings]
+        return max((row.cut_uv for row in rows if row and row.cut_uv >= 0), default=0.0)
+
+
+def view_of(sources: Sequence[Source], title: str = "") -> View:
+    """Compare recordings, and choose what comes first.
+
+    The muscle that is recorded on both sides, at rest if that was recorded, and the twitches that
+    both sides of all recordings could show unless hardly any is left of them.
+
+    Raises
+    ------
+    InputError
+        There are no recordings, or they are of several people.
+    """
+    study = summarise([source.entry for source in sources])
+    ordered = tuple(sorted(sources, key=lambda source: source.entry.occasion.when))
+    both = {
+        row.muscle
+        for recording in study.recordings
+        for row in recording.sides
+        if not row.why.startswith("not recorded")
+    }
+    muscle = max(study.muscles, key=lambda name: name in both, default="")
+    sessions = {
+        a.condition: max(a.left.n, a.right.n)
+        for a in study.across
+        if (a.muscle, a.counted) == (muscle, ALL)
+    }
+    rested = sessions.get(REST, 0) > 0
+    condition = REST if rested else max(sessions, key=lambda name: sessions[name], default="")
+    view = View(study, ordered, muscle, condition, ALL, title)
+    counts = {how: _count(view, how) for how in (ABOVE_STUDY, ABOVE_BOTH, ALL)}
+    enough = min(LEAST_COUNTED, counts[ALL])
+    counted = next(how for how, count in counts.items() if count >= enough)
+    return View(study, ordered, muscle, condition, counted, title)
+
+
+def _count(view: View, counted: str) -> int:
+    rows = [view.row(recording, counted) for recording in view.recordings]
+    return sum(side.count for row in rows if row for side in (row.left, row.right) if side)
