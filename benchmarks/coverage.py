@@ -30,6 +30,7 @@ DOC = Path(__file__).parents[1] / "docs" / "coverage.md"
 _FLOOR = 5.0  # detection floor over noise rms, about as the detector has it
 _SCATTER = 1.2  # of a measured amplitude, in noise rms
 _STEPS = 300  # in which the rate is constant
+_WIDEST = 1000
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,9 @@ class Tally:
         if not self.shown:
             return ["–", "–"]
         width = float(np.median(self.widths))
-        return [self.coverage(), f"×{width:.3g}" if np.isfinite(width) else "open"]
+        if width > _WIDEST:
+            return [self.coverage(), f"> ×{_WIDEST}" if np.isfinite(width) else "open"]
+        return [self.coverage(), f"×{width:.3g}"]
 
     def coverage(self) -> str:
         """Return the coverage in percent."""
@@ -199,7 +202,9 @@ MANY = {
     "gamma shape 4 per side and in common": replace(_ALL, minutes=(20, 20), noise_uv=(0, 0)),
     "unequal noise and time": _ALL,
     "gamma shape 2": replace(_ALL, side_shape=2, common_shape=2),
-    "few twitches (3 and 6 expected)": replace(_ALL, left=0.15, right=0.3, minutes=(20, 20)),
+    "few twitches (3 and 6 expected)": replace(
+        _ALL, left=0.15, right=0.3, minutes=(20, 20), most_excluded=0, noise_uv=(0, 0)
+    ),
 }
 SESSIONS = (3, 4, 6, 10, 14)
 
@@ -327,6 +332,10 @@ whether a further one lies in the band shown for it. From two recordings no inte
 
 {many}
 
+Where most recordings have a few twitches only, the ½ that is added to each count pulls the
+geometric mean of rates up, so that it is held somewhat too seldom; in the ratio both sides shift
+alike.
+
 ## Equal rates at unequal noise
 
 Simulated EMG with 20 twitches per minute on both sides, {minutes:.0f} min, {n_seeds} seeds, the
@@ -342,7 +351,7 @@ does.
 def main() -> None:
     """Run the benchmark and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=4000, help="per row (default: 4000)")
+    parser.add_argument("--studies", type=int, default=2000, help="per row (default: 2000)")
     parser.add_argument("--quick", action="store_true", help="without EMG, and no page")
     parser.add_argument("--jobs", metavar="N", type=int, default=1, help="processes (default: 1)")
     arguments = parser.parse_args()
