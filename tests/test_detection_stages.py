@@ -196,6 +196,16 @@ def test_measured_amplitude_and_time_are_those_of_the_potential(sfreq):
     assert candidate.onset_s < -0.003 < 0.003 < candidate.offset_s
 
 
+def test_slow_swing_that_the_other_leg_shares_is_not_counted():
+    ruler = Ruler(band_pass(SFREQ), SFREQ)
+    n = 2 * ruler.reach + 1
+    swing = 60 * np.sin(np.arange(n) / 30)
+    for other, least, most in ((0 * swing, 60, 130), (-0.5 * swing, 0, 10), (0.1 * swing, 40, 130)):
+        candidate = Candidate(0, 0.0, 50.0, 1.0, np.zeros(0, dtype=int))
+        ruler.measure(candidate, potential(n=n) + swing, 0.0, other[None])
+        assert least <= candidate.slow_uv <= most
+
+
 def test_likeness():
     shape = potential(n=21)
     others = np.array([shape, -shape, 3 * shape, np.roll(shape, 1), np.roll(shape, 8)])

@@ -5,6 +5,7 @@ band-pass: a causal filter turns many artefacts into look-alikes of a motor unit
 (Jahanmiri-Nezhad et al. 2015, J NeuroEng Rehabil 12:5).
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,7 @@ SHAPE_S = 0.01  # half length of the waveform by which potentials are compared
 LAGS = 4  # by which other channels are shifted to see whether they fit better then
 FINE_HZ = 2000.0  # waveforms are looked at with at least so many values per second
 SLOW_S = 0.02  # slow movement is seen in means over this, before and after the potential
+MOST_SHARED = 3.0  # times what one leg shows of the heart, the other may
 JUMP_S = 0.001  # a potential does not rise by most of its height within this,
 JUMP_SFREQ = 900.0  # which slower recordings cannot show
 
@@ -89,7 +91,13 @@ class Ruler:
         # Comparisons of shapes need no more than 1 kHz.
         self._shape_at = np.arange(-SHAPE_S, SHAPE_S + 1e-9, max(1e-3, 1 / sfreq))
 
-    def measure(self, candidate: Candidate, clean: np.ndarray, first_s: float) -> None:
+    def measure(
+        self,
+        candidate: Candidate,
+        clean: np.ndarray,
+        first_s: float,
+        other_leg: Sequence[np.ndarray] | np.ndarray = (),
+    ) -> None:
         """Fill in the measurements of a candidate.
 
         Parameters
@@ -100,6 +108,8 @@ class Ruler:
             ``(2 * reach + 1,)`` µV around the maximum, unfiltered.
         first_s
             Time of the first of these samples.
+        other_leg
+            ``(n, 2 * reach + 1)`` µV at the same time on the other leg, if there is any.
         """
         wave = clean @ self._filter
         size = np.abs(wave)
@@ -116,8 +126,7 @@ class Ruler:
         first, last = _extent(size >= edge, peak, max(1, round(PAUSE_S * self._fine_sfreq)))
         candidate.onset_s = start_s + first / self._fine_sfreq
         candidate.offset_s = start_s + last / self._fine_sfreq
-        slow = clean @ self._means
-        candidate.slow_uv = float(slow.max() - slow.min())
+        candidate.slow_uv = self._slow(clean, other_leg)
         if self._sfreq >= JUMP_SFREQ:
             jump = np.abs(around[self._jump :] - around[: -self._jump]).max()
             candidate.jump_share = float((jump - 2 * candidate.noise_sd) / candidate.amplitude_uv)
@@ -128,6 +137,18 @@ class Ruler:
         candidate.centre_s = start_s + centre / self._fine_sfreq
         at = centre + self._shape_at * self._fine_sfreq
         candidate.shape = np.interp(at, self._index, wave)
+
+    def _slow(self, clean: np.ndarray, other_leg: Iterable[np.ndarray]) -> float:
+        """Return the slow swing, less what the other leg shares of it, as of a heartbeat, µV."""
+        slow = clean @ self._means
+        least = float(slow.max() - slow.min())
+        for other in other_leg:
+            far = other @ self._means
+            mine, theirs = slow - slow.mean(), far - far.mean()
+            share = float(mine @ theirs) / max(float(theirs @ theirs), 1e-300)
+            left = mine - np.clip(share, -MOST_SHARED, MOST_SHARED) * theirs
+            least = min(least, float(left.max() - left.min()))
+        return least
 
     def waves(self, clean: np.ndarray, shift_s: float) -> np.ndarray:
         """Return what other channels have at the place of a candidate.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emgtwitch.detection.candidates import Candidate, likeness
+from emgtwitch.detection.candidates import MOST_SHARED, Candidate, likeness
 from emgtwitch.detection.settings import Preset
 from emgtwitch.detection.units import FiringUnits
 
@@ -47,7 +47,7 @@ DENSE = 11  # candidates within one second: faster than any twitching known, 300
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
 # What another channel shares with a candidate is at least so many times its noise, and what it does
 # not share has at most so many times that energy.
-SHARED_SD, MOST_REST = 3.5, 1.0
+SHARED_SD, MOST_REST = 3.0, 0.5
 COMMON_LAG = 0.75  # of the best fit at any lag, that without a lag has
 # The heart and the mains are far from both legs, so that neither shows them much smaller than the
 # other; a twitch that the other's noise happens to resemble is.
@@ -150,12 +150,14 @@ def shared_reason(
     rest = energy - shared**2
     seen = together & (shared > SHARED_SD * noise_sd)
     seen &= rest < 1.5 * n * noise_sd**2 + MOST_REST * shared**2
-    # What a neighbour cannot explain must be enough for a candidate of its own.
-    seen_through = np.minimum(shared / np.maximum(energy, TINY), CROSSTALK / size)
+    # What the others cannot explain must be enough for a candidate of its own.
+    most = np.where(other_leg, MOST_SHARED, CROSSTALK) / size
+    seen_through = np.minimum(shared / np.maximum(energy, TINY), most)
     own = 1 - seen_through * (2 * shared - seen_through * energy)
     explained = candidate.score * own < score_limit
     if (~other_leg & (explained | seen & (size < CROSSTALK * shared))).any():
         return "crosstalk"
+    seen |= explained & (shared > SHARED_SD * noise_sd)
     common = seen & other_leg & (shared > COMMON_SHARE * size)
     if common.any() and common.sum() >= n_other_leg / 2:
         return "common-mode"

@@ -281,7 +281,8 @@ class StreamingDetector:
                 continue
             kept = slice(first - first_kept, first - first_kept + 2 * reach + 1)
             around = self._clean[candidate.channel, kept]
-            self._ruler.measure(candidate, around, first / self.sfreq)
+            other_leg = self._clean[self._other_leg[candidate.channel], kept]
+            self._ruler.measure(candidate, around, first / self.sfreq, other_leg)
             lsb_uv = float(self._known_lsb_uv[candidate.channel])
             reason = gates.shape_reason(candidate, lsb_uv)
             candidate.reason = reason or self._shared_reason(candidate, kept)
