@@ -8,12 +8,14 @@ from scipy.signal import butter, sosfilt
 
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
+from emgtwitch.detection.codes import GAP, VALID
 from emgtwitch.detection.decision import HALF_SECOND, MARGIN
 from emgtwitch.detection.front_end import GapBridge, band_pass, remove_glitches
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.mains import MainsCanceller
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
+from emgtwitch.detection.validity import Validity
 
 SFREQ = 1000.0
 
@@ -215,3 +217,18 @@ def test_likeness():
     assert larger < 0.7
     assert shifted > 0.9
     assert far < 0.5
+
+
+@pytest.mark.parametrize("baseline_uv", [0.0, 12_500.0])
+def test_gaps_do_not_make_a_signal_in_the_middle_of_the_range_look_saturated(baseline_uv):
+    """Readings of an Arduino lie around half of its range, and a coarse step repeats values."""
+    grid = make_grid(SFREQ)
+    validity = Validity(1, grid, np.array([24.4]))
+    rng = np.random.default_rng(3)
+    found = []
+    for tile in range(200):
+        raw = baseline_uv + 24.4 * np.rint(rng.normal(0, 0.3, (1, grid.n_tile)))
+        if tile % 60 > 30:  # four and a half seconds are missing
+            raw[:] = np.nan
+        found.append(validity.next_tile(raw, np.array([7.0])))
+    assert set(np.unique(found)) == {GAP, VALID}

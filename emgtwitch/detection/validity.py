@@ -118,6 +118,8 @@ class Validity:
 
     def _move_baseline(self, raw: np.ndarray) -> None:
         some = raw[:, :: max(1, raw.shape[1] // 8)]
-        middle = np.where(np.isnan(some), 0.0, some).mean(axis=1)
-        self._middles[:, self._tile % BASELINE_TILES] = middle
+        here = np.isfinite(some)
+        seen = here.any(axis=1)  # a tile that is missing leaves an older one in its place
+        sums = np.where(here, some, 0.0).sum(axis=1)[seen]
+        self._middles[seen, self._tile % BASELINE_TILES] = sums / here.sum(axis=1)[seen]
         self._tile += 1
