@@ -111,7 +111,7 @@ def rate_of(train: Train) -> Rate | None:
     """
     if train.valid_s <= 0:
         return None
-    dispersion = widening = float("nan")
+    dispersion = float("nan")
     if train.count > 1:
         deviations, variances = _waves(train, train)
         dispersion = float((deviations**2).sum() / variances.sum())

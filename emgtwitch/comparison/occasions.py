@@ -20,7 +20,6 @@ from emgtwitch.event_table import NOT_APPLICABLE
 from emgtwitch.recording.bids import channel_facts, entities, find_recordings
 from emgtwitch.recording.derivatives import dataset_of, derivative_path
 from emgtwitch.recording.study_files import read_table
-from emgtwitch.recording.study_notes import scans_table, sessions_table
 from emgtwitch.recording.study_notes import label_day, scans_table, sessions_table
 
 REST, AFTER_EXERCISE = "rest", "post-exercise"
