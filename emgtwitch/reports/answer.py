@@ -1,11 +1,11 @@
 """The answer in words: which side, how much, how sure, and what changed."""
 
-from emgtwitch.comparison.across import Across, Contrast
+from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast
 from emgtwitch.comparison.intervals import Estimate
 from emgtwitch.comparison.recordings import ALL, LeftRight, RecordingSummary
 from emgtwitch.comparison.sessions import LEAST_RECORDINGS
 from emgtwitch.reports.pieces import shortened
-from emgtwitch.reports.view import View
+from emgtwitch.reports.view import LEAST_DAYS, View
 from emgtwitch.reports.words import (
     condition,
     day,
@@ -17,6 +17,8 @@ from emgtwitch.reports.words import (
     plural,
     recorded,
 )
+
+FEW_MIN = 1.0  # valid, for a rate to go by
 
 
 def answer(view: View) -> str:
@@ -35,6 +37,8 @@ def answer(view: View) -> str:
     across = view.across()
     if across and across.ratio.typical:
         return _typical(view, across, across.ratio.typical)
+    if across and (across.left.typical or across.right.typical):
+        return _one_sided(view, across)
     return _latest(view)
 
 
@@ -50,10 +54,10 @@ def changes(view: View) -> list[str]:
     if across and across.ratio.trend and not told:
         told.append(_trend(across))
     n = across.ratio.n if across else 0
-    if 0 < n < LEAST_RECORDINGS and not told:
+    if n > 0 and not told:
         told.append(
-            f"Whether it changes cannot be told yet: {plural(n, 'session')} so far, "
-            f"{LEAST_RECORDINGS} are needed."
+            f"Whether it changes cannot be told yet: that takes {LEAST_RECORDINGS} sessions with "
+            f"dates over {LEAST_DAYS // 7} weeks."
         )
     return told
 
@@ -99,19 +103,40 @@ def _typical(view: View, across: Across, ratio: Estimate) -> str:
     return f"{more_often(view.muscle, view.condition, ratio)}{rates}."
 
 
+def _one_sided(view: View, across: Across) -> str:
+    """Return the typical rates where there is no typical ratio."""
+    where = condition(view.condition)
+    parts = []
+    for side in ("left", "right"):
+        quantity = getattr(across, side)
+        if quantity.typical:
+            parts.append(f"typically {estimated(quantity.typical)} per minute on the {side}")
+        elif quantity.n >= LEAST_RECORDINGS:
+            parts.append(f"none counted on the {side}")
+        elif quantity.n:
+            parts.append(f"too few sessions of the {side}")
+        else:
+            parts.append(f"the {side} was not recorded")
+    told = f"Twitches of the {muscle(view.muscle)}{f' {where}' if where else ''}"
+    return f"{told}: {', '.join(parts)}."
+
+
 def _latest(view: View) -> str:
     """Return the answer of the last recording in the state of page 1 that has one."""
-    told = [
+    found = [
         (recording, row)
         for recording in view.recordings
-        if (recording.occasion.condition or "not told") == view.condition
+        if (recording.occasion.condition or NOT_TOLD) == view.condition
         and (row := view.row(recording))
         and (row.left or row.right)
     ]
-    recording, row = told[-1]
+    recording, row = found[-1]
     which = "this recording" if len(view.recordings) == 1 else "the last recording"
     when = recorded(recording.occasion, recording.name)
-    return f"{_single(row, view.condition)} That is {which}: {when}."
+    told = f"{_single(row, view.condition)} That is {which}: {when}."
+    if min(side.valid_min for side in (row.left, row.right) if side) < FEW_MIN:
+        told += " It rests on less than a valid minute."
+    return told
 
 
 def _single(row: LeftRight, state: str) -> str:
@@ -147,12 +172,15 @@ def _treated(view: View, contrast: Contrast) -> str:
             f"Whether rates changed after {text} ({day(treatment.day)}) cannot be told yet: "
             f"{plural(contrast.n_earlier, 'session')} before, {contrast.n_later} after."
         )
+    sides = [(s, r) for s, r in (("left", contrast.left), ("right", contrast.right)) if r]
     parts = [
-        f"the {side} twitched {number(ratio.value)} times as often as before ({interval(ratio)})"
-        for side, ratio in (("left", contrast.left), ("right", contrast.right))
-        if ratio
+        f"the {side} {number(ratio.value)} times ({interval(ratio)})"
+        if k
+        else f"the {side} twitched {number(ratio.value)} times as often as before "
+        f"({interval(ratio)})"
+        for k, (side, ratio) in enumerate(sides)
     ]
-    told = f"After {text} ({day(treatment.day)}), {' and '.join(parts)}"
+    told = f"After {text} ({day(treatment.day)}), {', '.join(parts)}"
     if contrast.left_over_right:
         told += f"; left over right changed by a factor of {estimated(contrast.left_over_right)}"
     return f"{told}. This tells of times, not of causes."

@@ -15,35 +15,41 @@ SOURCE = (
 
 @dataclass(frozen=True)
 class _Place:
-    """Roots of a muscle, and its outline on a left leg seen from behind, SVG path."""
+    """Roots of a muscle, its outline on a left leg seen from behind, and where they are written."""
 
     roots: str
     outline: str
+    label: tuple[int, int]
 
 
 # Left leg from behind, within 100 x 230, the outer side on the left.
 _LEG = (
-    "M30 0 C24 50 30 80 36 104 C24 124 26 152 36 178 C40 198 38 206 34 216 C36 226 56 226 60 218 "
-    "C62 206 60 196 62 178 C74 152 74 126 64 104 C72 80 80 50 82 0 Z"
+    "M26 0 C22 46 28 78 31 100 C16 122 20 156 36 184 C41 200 40 208 34 220 C38 228 56 228 60 220 "
+    "C60 206 59 198 61 184 C80 154 80 124 67 100 C74 78 82 46 84 0 Z"
 )
 _PLACES = {
-    "hamstrings": _Place("L5 to S2", "M40 12 C36 50 42 76 46 92 L58 92 C66 74 70 46 68 12 Z"),
+    "hamstrings": _Place(
+        "L5 to S2", "M40 12 C36 50 42 76 46 92 L58 92 C66 74 70 46 68 12 Z", (54, 48)
+    ),
     "gastrocnemius medialis": _Place(
-        "S1, S2", "M51 106 C66 108 70 132 62 154 C58 158 53 156 51 152 Z"
+        "S1, S2", "M51 104 C68 106 75 130 65 154 C60 160 54 158 51 152 Z", (59, 136)
     ),
     "gastrocnemius lateralis": _Place(
-        "S1, S2", "M49 106 C34 108 30 130 38 150 C42 155 47 154 49 150 Z"
+        "S1, S2", "M49 104 C36 106 32 130 37 149 C41 155 46 154 49 149 Z", (41, 122)
     ),
     "soleus": _Place(
-        "S1, S2", "M37 152 C40 172 44 184 49 192 C55 184 59 172 62 156 C54 164 44 162 37 152 Z"
+        "S1, S2",
+        "M38 154 C40 172 44 186 49 196 C55 186 60 174 63 160 C56 165 46 163 38 154 Z",
+        (50, 176),
     ),
     "tibialis anterior": _Place(
-        "L4, L5", "M26 116 C22 132 24 152 30 168 L33 168 C27 150 26 134 29 116 Z"
+        "L4, L5", "M25.5 114 C21 132 23 150 30 166 C26 148 25.5 132 28 114 Z", (12, 122)
     ),
     "peroneus longus": _Place(
-        "L5 to S2", "M30 112 C26 132 29 150 35 168 L37 166 C31 150 30 132 34 112 Z"
+        "L5 to S2", "M31 110 C27 130 28 148 36 168 C33 150 31.5 130 35 110 Z", (12, 152)
     ),
 }
+_SHORT = {"S1, S2": "S1-2", "L4, L5": "L4-5", "L5 to S2": "L5-S2"}
 _WHOLE = {
     "gastrocnemius": ("gastrocnemius medialis", "gastrocnemius lateralis"),
     "calf": ("gastrocnemius medialis", "gastrocnemius lateralis"),
@@ -88,6 +94,14 @@ def body_map(recordings: Sequence[RecordingSummary]) -> Html:
             for name, place in _PLACES.items()
         ]
         legs.append(f'<g transform="{mirror}">{"".join(shapes)}</g>')
+        for name in sorted(mine & _PLACES.keys()):
+            x, y = _PLACES[name].label
+            inside = x > 20
+            legs.append(
+                f'<text x="{shift + (x if side == "left" else 100 - x)}" y="{y}" font-size="6.5" '
+                f'fill="{"#FFFFFF" if inside else "#1b1b1b"}" text-anchor="middle">'
+                f"{_SHORT[_PLACES[name].roots]}</text>"
+            )
         legs.append(f'<text x="{shift + 50}" y="246" text-anchor="middle">{side}</text>')
     told = "; ".join(
         f"{name}, {' and '.join(sorted(sides))}"

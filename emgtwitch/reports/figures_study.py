@@ -47,7 +47,7 @@ class _Places:
 def over_recordings(view: View) -> bytes:
     """Draw rates of both sides, left over right and what was felt, recording after recording."""
     felt = symptoms(view.recordings)
-    heights = [1.8, 1.25, *([0.75] if felt else [])]
+    heights = [1.7, 1.15, *([0.7] if felt else [])]
 
     def draw(figure: "Figure") -> None:
         grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)

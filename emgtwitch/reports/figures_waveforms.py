@@ -36,7 +36,7 @@ def waveform_figure(waveforms: Waveforms, sides: dict[str, str | None]) -> bytes
             _examples(ax, examples)
             ax.set_title(what if examples else f"{what}: none to show", fontsize=9, y=1.1)
 
-    return picture(2.65, draw, (0.55, 0.1, 0.4, 0.25))
+    return picture(2.5, draw, (0.55, 0.1, 0.4, 0.25))
 
 
 def _busiest(shapes: dict[str, tuple[Shape, ...]], sides: dict[str, str | None]) -> list[str]:

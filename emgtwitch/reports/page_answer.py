@@ -7,7 +7,7 @@ import numpy as np
 from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast
 from emgtwitch.comparison.occasions import AFTER_EXERCISE, REST
 from emgtwitch.comparison.recordings import ALL, CUT_FACTOR, RecordingSummary
-from emgtwitch.reports.answer import answer, changes
+from emgtwitch.reports.answer import FEW_MIN, answer, changes
 from emgtwitch.reports.figures_study import SYMPTOMS, over_recordings, symptoms
 from emgtwitch.reports.limits import LIMITS
 from emgtwitch.reports.pieces import (
@@ -37,7 +37,6 @@ from emgtwitch.reports.words import (
     recorded,
 )
 
-_FEW_MIN = 1.0  # valid, for a rate to go by
 _SURPRISING = 0.01  # share of shifts with at least as many twitches at once
 _MOST_LISTED = 4
 _CHANGES = {AFTER_EXERCISE: "after exercise", REST: "rest"}
@@ -51,11 +50,11 @@ def page_answer(view: View) -> Html:
         element("h2", say(answer(view))),
         *(paragraph(sentence, class_="more") for sentence in told),
         paragraph(_about(view), class_="about"),
+        paragraph(" ".join(LIMITS.split()), class_="limits"),
         _table(view),
         _figure(view),
         element("h3", "Can the recordings be trusted?"),
         element("ul", *(element("li", say(line)) for line in quality(view))),
-        paragraph(" ".join(LIMITS.split()), class_="limits"),
         class_="sheet answer",
     )
 
@@ -75,7 +74,7 @@ def _about(view: View) -> str:
     )
     parts.append(f"{plural(len(recordings), 'recording')} in {plural(sessions, 'session')}")
     parts.append(period(starts) if starts else "without dates")
-    return " · ".join(filter(None, parts)) + "."
+    return " · ".join(filter(None, parts))
 
 
 def _table(view: View) -> Html:
@@ -94,10 +93,10 @@ def _table(view: View) -> Html:
 
 
 def _caption(view: View) -> str:
-    what = muscle(view.muscle)
+    what = f"{muscle(view.muscle)}, {counted(view.counted, view.cut_uv)}"
     return (
-        f"{what[0].upper()}{what[1:]}, {counted(view.counted, view.cut_uv)} unless told otherwise. "
-        "Typical: geometric mean of n sessions; n = 1: that recording only."
+        f"{what[0].upper()}{what[1:]}. Typical: geometric mean of n sessions; n = 1: that "
+        "recording only."
     )
 
 
@@ -224,7 +223,7 @@ def link(index: int, recording: RecordingSummary) -> Html:
 def quality(view: View) -> list[str]:
     """Return what speaks for and against the recordings, a line each."""
     lines = [_time(view), _floor(view)]
-    short = [r for r in view.recordings if any(c.valid_min < _FEW_MIN for c in r.channels)]
+    short = [r for r in view.recordings if any(c.valid_min < FEW_MIN for c in r.channels)]
     if short:
         lines.append(f"Less than a valid minute, so hardly a rate: {_named(short)}.")
     undated = sum(r.occasion.start is None for r in view.recordings)
@@ -240,13 +239,6 @@ def quality(view: View) -> list[str]:
             "Both sides twitched at once more often than chance explains, which points to an "
             f"artefact or a common cause: {_named(at_once)}."
         )
-    reviewed = [source.reviewed for source in view.sources if source.reviewed]
-    n = len(view.sources)
-    lines.append(
-        f"Decided by a person after the detector: {len(reviewed)} of {plural(n, 'recording')}."
-        if reviewed
-        else "Decided by the detector alone; no person has looked at the twitches."
-    )
     lines += _settings(view)
     return lines
 
@@ -273,9 +265,10 @@ def _floor(view: View) -> str:
     floors = [c.floor_uv for r in view.recordings for c in r.channels if np.isfinite(c.floor_uv)]
     if not floors:
         return "No detection floor is known, as there is no valid time."
-    known = f"{min(floors):.0f} to {max(floors):.0f} µV"
+    known = " to ".join(dict.fromkeys(f"{uv:.0f}" for uv in (min(floors), max(floors)))) + " µV"
     told = f"Smallest twitch that is found half of the time (detection floor): {known}."
-    if view.muscle and view.counted != ALL:
+    both = any(row.ratio for r in view.recordings for row in r.sides)
+    if both and view.counted != ALL:
         counts = {
             how: sum(
                 side.count
@@ -295,14 +288,18 @@ def _floor(view: View) -> str:
 
 
 def _settings(view: View) -> Iterator[str]:
+    n = sum(bool(source.reviewed) for source in view.sources)
+    told = "Decided by the detector; no person has looked at the twitches."
+    if n:
+        told = (
+            f"Decided by the detector, then by a person in {n} of {len(view.sources)} recordings."
+        )
     rates = {s.entry.found.settings.get("false_alarms_per_hour") for s in view.sources}
     known = sorted(rate for rate in rates if isinstance(rate, float | int))
     if known:
         span = " to ".join(dict.fromkeys(f"{rate:g}" for rate in (known[0], known[-1])))
-        yield (
-            f"In noise alone the detector is set to take {span} disturbances per channel and hour "
-            "for twitches."
-        )
+        told += f" In noise alone it takes about {span} disturbances per channel and hour for one."
+    yield told
     kinds = {
         (s.entry.found.version, str(s.entry.found.settings.get("preset")), rate)
         for s in view.sources

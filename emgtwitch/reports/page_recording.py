@@ -63,7 +63,7 @@ def _facts(recording: RecordingSummary, source: Source) -> Html:
     return facts(
         [
             ("recording", recording.name),
-            ("reviewed", source.reviewed or "by nobody: these are the detector's decisions"),
+            ("reviewed by", source.reviewed),
             ("posture", occasion.posture),
             ("exercise", occasion.exercise),
             ("treatment", occasion.treatment),
@@ -139,8 +139,8 @@ def _raster(recording: RecordingSummary, source: Source) -> Html:
     ]
     header = ("Channel", "min", "twitches", "valid min", "per min")
     caption = (
-        "Each line is a twitch, left upwards, right downwards. Shaded: not searched (contraction, "
-        "warm-up, flat line); hatched: samples missing or amplifier at its limit."
+        "Left upwards, right downwards. Shaded: not searched (contraction, warm-up, flat line); "
+        "hatched: samples missing or amplifier at its limit."
     )
     if len(channels) < len(recording.channels):
         caption += (
@@ -155,7 +155,7 @@ def _raster(recording: RecordingSummary, source: Source) -> Html:
 def _histograms(recording: RecordingSummary) -> Html:
     zones = recording.channels[0].patterns.zones
     told = ", ".join(
-        f"{k} {zone.reading}{'' if zone.resolved else ' (too near to be told apart here)'}"
+        f"{k} {zone.reading}{'' if zone.resolved else ' (too near to be seen here)'}"
         for k, zone in enumerate(zones, start=1)
     )
     shares = "; ".join(
@@ -164,8 +164,8 @@ def _histograms(recording: RecordingSummary) -> Html:
     )
     finding = f"How twitches come, shares alone, in twos and in bursts: {shares}"
     caption = (
-        f"Left upwards, right downwards. Zones of the intervals by what they may come from, none "
-        f"of which is proof: {told}. Dashed: detection floor, below which twitches are missed."
+        f"Left upwards, right downwards. Zones by what such intervals may come from, which is no "
+        f"proof: {told}. Dashed: detection floor, below which twitches are missed."
     )
     intervals = side_sums(recording.channels, lambda c: c.patterns.intervals)
     sizes = side_sums(recording.channels, lambda c: c.patterns.amplitudes)
@@ -224,8 +224,8 @@ def _waveforms(source: Source) -> Html:
     )
     caption = (
         "Left: mean shapes of the most frequent classes with their standard deviation; a class is "
-        "a shape, not a motor unit. Right: ±50 ms around single events, above 20 Hz, at one "
-        "scale per row; what was not counted with its reason. More on the reasons: Methods."
+        "a shape, not a motor unit. Right: 100 ms around single events, above 20 Hz; what was not "
+        "counted with its reason, see Methods."
     )
     header = ("What", "channel", "which", "µV peak to peak")
     return figure(

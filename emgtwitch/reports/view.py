@@ -1,9 +1,9 @@
 """What the report is about: the recordings, and which muscle, state and twitches come first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from emgtwitch.comparison.across import Across, Contrast
+from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast, Quantity
 from emgtwitch.comparison.occasions import REST, RecordingEntry
 from emgtwitch.comparison.recordings import (
     ABOVE_BOTH,
@@ -16,6 +16,7 @@ from emgtwitch.comparison.summary import StudySummary, summarise
 from emgtwitch.reports.waveforms import Waveforms
 
 LEAST_COUNTED = 10  # twitches above the floor of all recordings, for them to come first
+LEAST_DAYS = 28  # between the first recording and the last, for a trend
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +69,51 @@ class View:
         return recording.left_right(self.muscle, counted or self.counted)
 
     def across(self, condition: str = "", counted: str = "", muscle: str = "") -> Across | None:
-        """Return the recordings of a state together."""
+        """Return the recordings of a state together, without what they cannot tell.
+
+        That is a typical rate of a side on which no twitch was counted, or a ratio to it, and a
+        trend from less than four weeks.
+        """
         wanted = (muscle or self.muscle, condition or self.condition, counted or self.counted)
-        return next(
+        found = next(
             (a for a in self.study.across if (a.muscle, a.condition, a.counted) == wanted), None
         )
+        if found is None:
+            return None
+        silent = self._silent(*wanted)
+        days = [r.occasion.start for r in self.recordings if _state(r) == wanted[1]]
+        known = [start for start in days if start]
+        long = bool(known) and (max(known) - min(known)).days >= LEAST_DAYS
+
+        def told(name: str, quantity: Quantity) -> Quantity:
+            if name in silent or (silent and name == "ratio"):
+                return Quantity(quantity.n, None, None, None)
+            return replace(quantity, trend=quantity.trend if long else None)
+
+        found = replace(
+            found,
+            ratio=told("ratio", found.ratio),
+            left=told("left", found.left),
+            right=told("right", found.right),
+        )
+        if silent:
+            found = replace(found, asymmetry=None, check=None)
+        return found
+
+    def _silent(self, muscle: str, condition: str, counted: str) -> list[str]:
+        """Return the sides that were searched in a state, but without any twitch."""
+        rows = [
+            row
+            for recording in self.recordings
+            if not condition or _state(recording) == condition
+            if (row := recording.left_right(muscle, counted))
+        ]
+        return [
+            side
+            for side in ("left", "right")
+            if (rates := [rate for row in rows if (rate := getattr(row, side))])
+            and not any(rate.count for rate in rates)
+        ]
 
     @property
     def conditions(self) -> list[str]:
@@ -83,8 +124,12 @@ class View:
     @property
     def contrasts(self) -> list[Contrast]:
         """What changed in the muscle, of the twitches that count."""
+        silent = self._silent(self.muscle, "", self.counted)
+        hidden = dict.fromkeys(silent)
+        if silent:
+            hidden |= dict.fromkeys(("left_over_right", "ratio_later", "ratio_earlier"))
         return [
-            contrast
+            replace(contrast, **hidden)  # type: ignore[arg-type]
             for contrast in self.study.contrasts
             if (contrast.muscle, contrast.counted) == (self.muscle, self.counted)
         ]
@@ -128,6 +173,10 @@ def view_of(sources: Sequence[Source], title: str = "") -> View:
     enough = min(LEAST_COUNTED, counts[ALL])
     counted = next(how for how, count in counts.items() if count >= enough)
     return View(study, ordered, muscle, condition, counted, title)
+
+
+def _state(recording: RecordingSummary) -> str:
+    return recording.occasion.condition or NOT_TOLD
 
 
 def _count(view: View, counted: str) -> int:

@@ -53,7 +53,9 @@ def _decimals(value: float) -> int:
 def _with(value: float, decimals: int) -> str:
     if math.isnan(value):
         return NOTHING
-    return "∞" if math.isinf(value) else f"{value:.{decimals}f}"
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.{decimals}f}" if abs(value) < 10_000 else "over 10 000"
 
 
 def inverse(estimate: Estimate) -> Estimate:
