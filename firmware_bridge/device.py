@@ -15,6 +15,7 @@ from firmware_bridge.device_info import DeviceInfo
 from firmware_bridge.identify import identify
 from firmware_bridge.inbox import Inbox
 from firmware_bridge.link import PORT_ERRORS, Link
+from firmware_bridge.ports import why_gone
 from firmware_bridge.reader import Reader, State
 
 # Eight minutes at 2 kHz; 24 MB with six channels.
@@ -121,7 +122,7 @@ class Device:
         try:
             self._reader.begin()
         except PORT_ERRORS as error:
-            raise BridgeError(f"{self.port} has gone: {error}") from error
+            raise BridgeError(f"{self.port} has gone: {why_gone(self.port, error)}") from error
         except BaseException:
             self._reader.halt()
             raise
@@ -229,6 +230,6 @@ def open_device(
         if capture:
             capture.close()
         if isinstance(error, PORT_ERRORS):
-            raise BridgeError(f"{port} has gone: {error}") from error
+            raise BridgeError(f"{port} has gone: {why_gone(port, error)}") from error
         raise
     return Device(link, info, capture, queue_scans)

@@ -12,7 +12,7 @@ class Lost:
     monotonic_ns
         When, on the computer's monotonic clock; so for every item.
     why
-        What the system said.
+        In words.
     """
 
     monotonic_ns: int

@@ -1,4 +1,4 @@
-"""Serial ports: which there are, what is probably behind them, and why one cannot be opened."""
+"""Serial ports: which there are, what is probably behind them, and why one cannot be used."""
 
 import errno
 import os
@@ -141,6 +141,8 @@ def cannot_open(name: str, error: BaseException) -> BridgeError:
         if name.startswith("socket:") and not re.fullmatch(r"socket://[^/]+:\d+(\?.*)?", name):
             return BridgeError(f"{name}: a socket is given as socket://HOST:PORT")
         return BridgeError(f"{name} cannot be reached: {text.rpartition('] ')[2]}")
+    if _is_file(name) or f"({errno.ENOTTY}, " in text:  # pyserial keeps this number in its text
+        return BridgeError(f"{name} is no serial port; emgtwitch ports lists those that there are")
     if number == errno.ENOENT or "FileNotFoundError" in text:
         return BridgeError(f"{name}: there is no such port; {_ports_in_words()}")
     if number in (errno.EAGAIN, errno.EBUSY) or (windows and "PermissionError" in text):
@@ -153,11 +155,27 @@ def cannot_open(name: str, error: BaseException) -> BridgeError:
     return BridgeError(f"{name} cannot be opened: {text}")
 
 
+def why_gone(name: str, error: BaseException) -> str:
+    """Return in words why a port that was open cannot be read or written any more."""
+    if isinstance(error, BridgeError):
+        return str(error)
+    if "://" in name:
+        return "the other end has closed it, or the network is down"
+    return "the cable was pulled, the board has no power, or another program reads the port"
+
+
 def permission_problem(name: str) -> str:
     """Return why a port cannot be opened by this user, in words; empty if it can."""
     if os.name != "posix" or not Path(name).exists() or os.access(name, os.R_OK | os.W_OK):
         return ""
     return _NO_PERMISSION
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file() or Path(name).is_dir()
+    except OSError:  # in a folder that is not ours to look into
+        return False
 
 
 def _ports_in_words() -> str:

@@ -17,7 +17,7 @@ from firmware_bridge.host_marks import PATIENCE_NS, HostMarks
 from firmware_bridge.inbox import Inbox
 from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
 from firmware_bridge.link import PORT_ERRORS, Link
-from firmware_bridge.ports import identity_of
+from firmware_bridge.ports import identity_of, why_gone
 from firmware_bridge.reconnect import find_board
 
 _NS = 1_000_000_000
@@ -189,7 +189,7 @@ class Reader:
                 try:
                     self._stream()
                 except (*PORT_ERRORS, BridgeError) as error:
-                    self._let_go(str(error))
+                    self._let_go(why_gone(self.link.port, error))
                     self._find()
             self.halt()
         except Exception as error:
@@ -313,7 +313,7 @@ class Reader:
             if self.state is not State.LOST:
                 self._stop()
         except PORT_ERRORS as error:
-            self._put(Lost(time.monotonic_ns(), str(error)))
+            self._put(Lost(time.monotonic_ns(), why_gone(self.link.port, error)))
         self._settle_marks(time.monotonic_ns() + 2 * PATIENCE_NS)
         self._end_stream()
 

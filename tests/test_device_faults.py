@@ -230,6 +230,7 @@ def test_unplugged_it_is_found_again(outcomes, name, times):
     outcome = outcomes[name]
     kinds = [type(item) for item in outcome.of((Lost, Reconnected, Gap))]
     assert kinds == [Lost, Reconnected, Gap] * times
+    assert all("has closed it" in lost.why or "cable" in lost.why for lost in outcome.of(Lost))
     assert outcome.statistics.n_losses == times
     starts = [stream.start_ns * 1e-9 for stream in outcome.streams]
     for gap, start in zip(outcome.of(Gap), starts[1:], strict=True):

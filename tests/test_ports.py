@@ -2,14 +2,24 @@
 
 import errno
 import json
+import os
 
 import numpy as np
 import pytest
+import serial
 from serial.tools.list_ports_common import ListPortInfo
 
 from emgtwitch.cli import main
 from firmware_bridge import ports
-from firmware_bridge.ports import Identity, all_ports, cannot_open, find_again, guess_of
+from firmware_bridge.decoders import BridgeError
+from firmware_bridge.ports import (
+    Identity,
+    all_ports,
+    cannot_open,
+    find_again,
+    guess_of,
+    why_gone,
+)
 from firmware_bridge.virtual import VirtualDevice
 
 
@@ -76,6 +86,20 @@ def test_errors_in_words(plugged):
     assert "in use by another program" in str(cannot_open("COM3", busy))
     assert "no permission" in str(cannot_open("COM3", OSError(errno.EACCES, "denied")))
     assert "cannot be opened: odd" in str(cannot_open("COM3", OSError("odd")))
+
+
+def test_what_is_no_port_is_told(tmp_path, capsys):
+    for path in (tmp_path, __file__, os.devnull):
+        assert main(["check", "--port", str(path)]) == 2
+        if os.name == "posix":
+            assert f"{path} is no serial port; emgtwitch ports" in capsys.readouterr().err
+
+
+def test_why_a_port_has_gone_in_words():
+    pulled = serial.SerialException("device reports readiness to read but returned no data")
+    assert why_gone("/dev/ttyACM0", pulled).startswith("the cable was pulled, the board has no")
+    assert why_gone("socket://x:1", pulled).startswith("the other end has closed it")
+    assert why_gone("COM3", BridgeError("nothing came for 10 s")) == "nothing came for 10 s"
 
 
 def test_the_list_and_what_to_do_if_it_is_empty(plugged, capsys):
