@@ -1,15 +1,17 @@
 """What stands between a device and its recording: quality, marks, and the growing recording."""
 
 import io
+import math
 import os
 import time
 
 import numpy as np
 import pytest
 
-from emgtwitch.capture.live import LiveRecording
+from emgtwitch.capture.live import ChannelStatus, LiveRecording
 from emgtwitch.capture.marks import SpooledMarks, TypedMarks, leave_mark
 from emgtwitch.capture.quality import judge, mains_hum
+from emgtwitch.capture.status_line import StatusLine, status_text
 from emgtwitch.cli import main
 from emgtwitch.detection.stream import StreamingDetector
 from emgtwitch.errors import InputError
@@ -140,6 +142,17 @@ def test_marks_of_another_program(tmp_path, capsys):
     assert list(dataset.iterdir()) == []
 
 
+def test_a_mark_is_for_all_recordings_that_run(tmp_path, monkeypatch):
+    first = SpooledMarks(tmp_path)
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # the second is another program
+    second = SpooledMarks(tmp_path)
+    leave_mark(tmp_path, "one")
+    assert [mark.text for marks in (first, second) for mark in marks.take()] == ["one", "one"]
+    second.close()
+    leave_mark(tmp_path, "two")
+    assert [mark.text for mark in first.take()] == ["two"]
+
+
 def test_hostile_marks_are_passed_over(tmp_path):
     spooled = SpooledMarks(tmp_path)
     (spool,) = tmp_path.iterdir()
@@ -156,6 +169,43 @@ def test_a_recording_that_was_killed_is_not_running(tmp_path):
     os.utime(spool, (time.time() - 60,) * 2)
     with pytest.raises(InputError, match="no recording is running"):
         leave_mark(tmp_path, "cramp")
+
+
+# The status line
+
+
+def test_the_line_keeps_what_matters_most_where_there_is_little_room():
+    channels = [
+        ChannelStatus("calf_L", "left", 1, 3.0, 6.6),
+        ChannelStatus("calf_R", "right", 6, 15.0, math.nan),
+    ]
+    full = status_text(83, channels, 12, "signal lost since 12:00:00")
+    assert full == (
+        "0:01:23 | SIGNAL LOST SINCE 12:00:00 | lost 12 | calf_L 3/min (1), noise 6.6 µV | "
+        "calf_R 15/min (6), noise unknown yet"
+    )
+    assert status_text(83, channels, 12, width=79) == (
+        "0:01:23 | lost 12 | calf_L 3/min (1) | calf_R 15/min (6)"
+    )
+    assert status_text(83, channels, 12, width=39) == "0:01:23 | lost 12 | L 3/min | R 15/min"
+
+
+def test_the_line_is_rewritten_on_a_terminal_and_silence_is_silent():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    line = StatusLine(terminal)
+    assert line.due
+    line.show("long text")
+    assert not line.due
+    line.show("short")
+    line.say("stays")
+    assert terminal.getvalue() == "\rlong text\rshort    \r     \rstays\n"
+    quiet = io.StringIO()
+    StatusLine(quiet, quiet=True).say("nothing")
+    assert quiet.getvalue() == ""
 
 
 # The growing recording

@@ -226,6 +226,17 @@ def test_scans_that_the_board_loses_are_gaps_to_the_scan(board, counts, dataset)
     assert np.array_equal(samples[:, ~missing], counts[:, : samples.shape[1]][:, ~missing])
 
 
+def test_what_a_board_that_never_comes_back_would_have_sent_is_lost(board, counts, dataset, capsys):
+    port = board(faults=Faults(unplugs=((1.2, 60.0),)))
+    assert record(port, dataset, "--minutes", "0.05") == 1
+    assert "the recording ended early: signal lost since" in capsys.readouterr().err
+    (path,) = find_recordings(dataset)
+    samples, ((start, stop),) = stored(path), lost_in(path)
+    assert samples.shape[1] == stop == 3 * SFREQ
+    assert start < 1.5 * SFREQ
+    assert np.array_equal(samples[:, :start], counts[:, :start])
+
+
 @needs_signals
 def test_ended_by_ctrl_c_everything_is_whole(board, counts, dataset):
     recorder = Recorder(board(), dataset)
@@ -284,7 +295,8 @@ def test_full_disk_ends_the_recording_and_keeps_it(board, counts, dataset):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--minutes", "0"), "--minutes 0: must be above 0"),
+        (("--minutes", "0"), "--minutes 0: must be a second"),
+        (("--minutes", "1e308"), "to a week"),
         (("--subject", "a b"), "subject 'a b'"),
         (("--condition", "tired"), "condition 'tired'"),
         (("--channels", "one", "one"), "different names"),

@@ -109,12 +109,21 @@ class LiveRecording:
                     "let the sketch print what analogRead returns"
                 )
             self.recorder.append(first, counts)
+        return self._push_missing(first) + self._push(counts * self._uv_per_count)
+
+    def skip(self, first: int) -> list[Event]:
+        """Account for all scans before `first` that have not come as lost; return as `take`."""
+        if self.recorder:
+            self.recorder.skip(first)
+        return self._push_missing(first)
+
+    def _push_missing(self, first: int) -> list[Event]:
         new: list[Event] = []
-        self.lost_scans += first - self.n_scans
+        self.lost_scans += max(0, first - self.n_scans)
         while self.n_scans < first:
             n_missing = min(first - self.n_scans, round(_MOST_MISSING_S * self.detector.sfreq))
-            new += self._push(np.full((len(counts), n_missing), np.nan))
-        return new + self._push(counts * self._uv_per_count)
+            new += self._push(np.full((len(self._uv_per_count), n_missing), np.nan))
+        return new
 
     def _push(self, block_uv: np.ndarray) -> list[Event]:
         self.n_scans += block_uv.shape[1]

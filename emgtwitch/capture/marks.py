@@ -4,6 +4,7 @@ Both are stamped with the time they were set, not with that at which they are ta
 """
 
 import json
+import os
 import queue
 import threading
 import time
@@ -16,7 +17,8 @@ from emgtwitch.errors import InputError
 
 DEFAULT_TEXT = "mark"
 MOST_CHARACTERS = 200
-_SPOOL = ".emgtwitch_marks"  # hidden: validators and readers of data sets pass over it
+# One file per recording that runs; hidden: validators and readers of data sets pass over it.
+_SPOOL = ".emgtwitch_marks"
 _ALIVE_S = 5.0
 _BEAT_S = 1.0
 _LARGEST_SPOOL = 1_000_000
@@ -36,11 +38,17 @@ class TypedMarks:
     Parameters
     ----------
     lines
-        Where lines are typed, such as ``sys.stdin``; its end ends the marks.
+        Where lines are typed, such as ``sys.stdin``.
+
+    Attributes
+    ----------
+    ended
+        Nothing more can be typed: Ctrl-D, or the end of a pipe.
     """
 
     def __init__(self, lines: TextIO) -> None:
         self._lines = lines
+        self.ended = False
         self._marks: queue.SimpleQueue[SetMark] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="typed marks", daemon=True).start()
 
@@ -48,6 +56,7 @@ class TypedMarks:
         with suppress(OSError, ValueError):  # closed under our hands at the end of the program
             while line := self._lines.readline(MOST_CHARACTERS + 1):
                 self._marks.put(SetMark(time.time(), _clean(line)))
+        self.ended = True
 
     def take(self) -> list[SetMark]:
         """Return the marks set since the last call."""
@@ -64,7 +73,7 @@ class SpooledMarks:
     """
 
     def __init__(self, dataset: Path) -> None:
-        self._spool = dataset / _SPOOL
+        self._spool = dataset / f"{_SPOOL}_{os.getpid()}"
         self._spool.write_bytes(b"")
         self._read_to = 0
         self._beaten_s = time.monotonic()
@@ -91,24 +100,35 @@ class SpooledMarks:
 
 
 def leave_mark(dataset: Path, text: str) -> SetMark:
-    """Leave a mark for the recording that runs in a data set.
+    """Leave a mark for the recording that runs in a data set, or for all that do.
 
     Raises
     ------
     InputError
         No recording is running there.
     """
-    spool = dataset / _SPOOL
-    try:
-        running = time.time() - spool.stat().st_mtime < _ALIVE_S
-    except OSError:
-        running = False
+    mark = SetMark(time.time(), _clean(text))
+    running = [spool for spool in dataset.glob(f"{_SPOOL}_*") if _is_alive(spool, mark.time_s)]
     if not running:
         raise InputError(f"{dataset}: no recording is running here; see emgtwitch record --help")
-    mark = SetMark(time.time(), _clean(text))
-    with spool.open("ab") as file:
-        file.write(json.dumps({"time_s": mark.time_s, "text": mark.text}).encode() + b"\n")
+    for spool in running:
+        with spool.open("ab") as file:
+            file.write(json.dumps({"time_s": mark.time_s, "text": mark.text}).encode() + b"\n")
     return mark
+
+
+def remove_stale(dataset: Path) -> None:
+    """Remove what recordings that were killed left behind."""
+    for spool in dataset.glob(f"{_SPOOL}_*"):
+        if not _is_alive(spool, time.time()):
+            spool.unlink(missing_ok=True)
+
+
+def _is_alive(spool: Path, now_s: float) -> bool:
+    try:
+        return now_s - spool.stat().st_mtime < _ALIVE_S
+    except OSError:
+        return False
 
 
 def _parsed(line: bytes) -> SetMark | None:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Protocol
 
 from emgtwitch.capture.live import LiveRecording
-from emgtwitch.capture.marks import SetMark
+from emgtwitch.capture.marks import SetMark, TypedMarks
 from emgtwitch.event_table import Event
 from firmware_bridge.decoders import Block, BridgeError, Mark
 from firmware_bridge.device import Device
 from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
 
 _FIRST_S = 10.0
-_OVERTIME_S = 10.0  # without scans, after which the computer's clock ends a recording
+_OVERTIME_S = 5.0  # without scans, after which the computer's clock ends a recording
 
 
 class Marks(Protocol):
@@ -86,6 +86,22 @@ class Session:
         due_s = self._most_scans / self.live.detector.sfreq + _OVERTIME_S
         late = bool(self.trouble) and time.monotonic() - self._begun_s > due_s
         return late or self._is_past_end
+
+    @property
+    def nothing_can_be_typed(self) -> bool:
+        """Whether typed marks have ended: Ctrl-D."""
+        return any(isinstance(source, TypedMarks) and source.ended for source in self._marks)
+
+    def finish(self) -> list[Event]:
+        """Stop the board, take in the rest, and account for what should have come until now."""
+        due = self.live.n_scans
+        if self.is_over and self._most_scans is not None:
+            due = self._most_scans
+        elif self.trouble:
+            due = int(self._scan_at(time.time()))
+        self.device.stop()
+        new = self.step(0)
+        return new + self.live.skip(due if self._most_scans is None else min(due, self._most_scans))
 
     def take_said(self) -> list[str]:
         """Return lines for people, on what happened since the last call."""

@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,6 @@ from emgtwitch.errors import InputError
 if TYPE_CHECKING:
     from emgtwitch.detection.detections import Detections
 
-_SHORTEST_S = 30.0  # of valid time for a rate
-_MOST_NOISE_UV = 1000.0  # rms; on skin it is 1-20 µV (Huigen 2002)
 _EPILOG = """\
 The event table (tab-separated, BIDS) has one row per twitch, excluded interval and rejected
 candidate, with times in s from the start of the recording and amplitudes in µV peak to peak. The
@@ -84,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             failed[recording] = error
             continue
         tables[table] = recording
-        for doubt in _doubts(found):
+        for doubt in rate_table.doubts(found):
             print(f"emgtwitch: warning: {rate_table.shown(recording)}: {doubt}", file=sys.stderr)
         if arguments.json:
             results.append(rate_table.detected_json(recording, table, found))
@@ -193,16 +190,3 @@ def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Det
             about.insert(0, f"{found.start.day} {found.start:%B %Y, %H:%M}")
         save_overview(_picture_path(table), raw, found, title=" · ".join(about))
     return found
-
-
-def _doubts(found: "Detections") -> Iterator[str]:
-    """Yield what speaks against the rate of a channel."""
-    for rate in found.rates():
-        if rate.valid_min == 0:
-            reason = max(rate.excluded_s, key=lambda reason: rate.excluded_s[reason])
-            why = "no quiet stretch to learn the noise from" if reason == "warm-up" else reason
-            yield f"{rate.channel}: no valid time: {why}"
-        elif 60 * rate.valid_min < _SHORTEST_S:
-            yield f"{rate.channel}: {60 * rate.valid_min:.0f} valid s are too short for a rate"
-        if rate.noise_uv > _MOST_NOISE_UV:
-            yield f"{rate.channel}: noise of {rate.noise_uv:.0f} µV: the unit is probably wrong"

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ LEGEND = (
     "floor: peak to peak of a twitch that is found half of the time; excluded: not searched."
 )
 _SHORTEST_S = 0.5
+_SHORTEST_VALID_S = 30.0  # of valid time for a rate
+_MOST_NOISE_UV = 1000.0  # rms; on skin it is 1-20 µV (Huigen 2002)
 
 
 def cells(rate: "ChannelRate") -> list[str]:
@@ -96,3 +98,16 @@ def shown(path: Path) -> str:
     here = Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     return os.fsencode(shown).decode("utf-8", "replace")
+
+
+def doubts(found: "Detections") -> Iterator[str]:
+    """Yield what speaks against the rate of a channel."""
+    for rate in found.rates():
+        if rate.valid_min == 0:
+            reason = max(rate.excluded_s, key=lambda reason: rate.excluded_s[reason])
+            why = "no quiet stretch to learn the noise from" if reason == "warm-up" else reason
+            yield f"{rate.channel}: no valid time: {why}"
+        elif 60 * rate.valid_min < _SHORTEST_VALID_S:
+            yield f"{rate.channel}: {60 * rate.valid_min:.0f} valid s are too short for a rate"
+        if rate.noise_uv > _MOST_NOISE_UV:
+            yield f"{rate.channel}: noise of {rate.noise_uv:.0f} µV: the unit is probably wrong"

@@ -2,10 +2,9 @@
 
 import argparse
 import json
-import math
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +38,7 @@ examples:
   emgtwitch record --port COM4 --profile calves.toml --condition post-exercise
   emgtwitch record --write-profile calves.toml        an example of a profile, to be filled in"""
 _READ_S = 0.2
+_MOST_MINUTES = 7 * 24 * 60
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -76,19 +76,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Record until the time is over, Ctrl-C, or the disk is full; then say what was recorded."""
     if arguments.write_profile:
         return _write_profile(arguments.write_profile)
-    if arguments.minutes is not None and not 0 < arguments.minutes < math.inf:
-        raise InputError(f"--minutes {arguments.minutes:g}: must be above 0")
+    if arguments.minutes is not None and not 1 / 60 <= arguments.minutes <= _MOST_MINUTES:
+        raise InputError(
+            f"--minutes {arguments.minutes:g}: must be a second (0.017) to a week ({_MOST_MINUTES})"
+        )
     if arguments.profile and arguments.channels:
         raise InputError("--channels: the profile names the channels already")
     if arguments.port and not arguments.profile:
         _ask_what_is_missing(arguments)
     known = _read_profile(arguments) if arguments.profile else None
+    if not known and arguments.port:
+        _told_profile(arguments, arguments.channels or ["unknown"])  # is what is told possible?
+    if arguments.dataset.exists() and not arguments.dataset.is_dir():
+        raise InputError(f"{arguments.dataset}: is there and is no folder; choose another name")
     if arguments.port and not arguments.quiet:
         print(f"{options.SAFETY}\n", file=sys.stderr)
     named = known.channels if known else arguments.channels
     n_channels = len(named) if named else None
     with options.opened_device(arguments, n_channels, arguments.capture) as device:
-        profile = known or _told_profile(arguments, device.info)
+        names = arguments.channels or device.info.ch_names
+        profile = known or _told_profile(arguments, names, device.info)
         scale = _scale(arguments, device.info, profile)
         with _signals() as ended:
             return _record(device, profile, scale, arguments, ended)
@@ -100,6 +107,8 @@ def _write_profile(path: Path) -> int:
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(EXAMPLE)
+    except FileExistsError as error:
+        raise InputError(f"{path}: is there already; choose another name") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     print(f"{path}: fill it in, then emgtwitch record --port PORT --profile {path}")
@@ -118,8 +127,19 @@ def _ask_what_is_missing(arguments: argparse.Namespace) -> None:
         ("posture", "Posture, as 'prone' [not told]"),
         ("treatment", "Treatment at present [none told]"),
     ):
-        if getattr(arguments, name) is None:
-            setattr(arguments, name, input(f"{question}: ").strip() or None)
+        while getattr(arguments, name) is None:
+            try:
+                answer = input(f"{question}: ").strip()
+            except EOFError as error:
+                raise InputError(f"no answer; give --{name}") from error
+            setattr(arguments, name, answer or None)
+            try:
+                _told_profile(arguments, ["unknown"])
+            except InputError as error:
+                print(error, file=sys.stderr)
+                setattr(arguments, name, None)
+            else:
+                break
 
 
 def _said(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -136,14 +156,17 @@ def _read_profile(arguments: argparse.Namespace) -> "Profile":
     return read_profile(arguments.profile, **_said(arguments))
 
 
-def _told_profile(arguments: argparse.Namespace, info: "DeviceInfo") -> "Profile":
-    """Return what is recorded, as the command line and the board say."""
+def _told_profile(
+    arguments: argparse.Namespace, names: Sequence[str], info: "DeviceInfo | None" = None
+) -> "Profile":
+    """Return what is recorded, as the command line and, if it is known, the board say."""
     from emgtwitch.recording.profile import Channel, Profile
 
-    names, gains = arguments.channels or info.ch_names, info.gain or (None,) * info.n_channels
+    told = info.about if info else {}
+    gains = info.gain if info and info.gain else (None,) * len(names)
     channels = []
     for k, (name, gain) in enumerate(zip(names, gains, strict=True)):
-        sensor = [info.about.get(f"ch{k}.{key}") for key in ("sensor", "output")]
+        sensor = [told.get(f"ch{k}.{key}") for key in ("sensor", "output")]
         channels.append(Channel(name, gain=gain, sensor=" ".join(filter(None, sensor))))
     return Profile(channels=tuple(channels), **{"subject": ""} | _said(arguments))
 
@@ -182,7 +205,7 @@ def _record(
     """Record, finish the data set, and print what was recorded."""
     from emgtwitch.capture.live import LiveRecording
     from emgtwitch.capture.marks import SpooledMarks, TypedMarks
-    from emgtwitch.capture.session import Session, first_items
+    from emgtwitch.capture.session import Marks, Session, first_items
     from emgtwitch.capture.status_line import StatusLine
     from emgtwitch.detection.stream import StreamingDetector
     from emgtwitch.recording.study_writer import finish_recording, start_recording
@@ -206,12 +229,15 @@ def _record(
         uv_per_count=scale,
         about=_about_board(device.info),
     )
-    line.say(f"recording {rate_table.shown(recorder.path)}; Enter sets a mark, Ctrl-C ends")
+    line.say(f"recording {_in_words(profile)} into {rate_table.shown(recorder.path)}")
+    line.say("Enter sets a mark, Ctrl-C ends")
     spooled = SpooledMarks(arguments.dataset)
-    typed = [TypedMarks(sys.stdin)] if sys.stdin else []
+    marks: list[Marks] = [spooled]
+    if sys.stdin:
+        marks.append(TypedMarks(sys.stdin))
     live = LiveRecording(recorder, detector, scale)
     most = None if arguments.minutes is None else round(60 * arguments.minutes * sfreq)
-    session = Session(device, live, [spooled, *typed], most)
+    session = Session(device, live, marks, most)
     try:
         session.take(items)
         _run(session, line, ended)
@@ -221,10 +247,11 @@ def _record(
         finish_recording(recorder.path, recorded, _about_clock(device))
     found, table = _save(live, recorder.path, start)
     _print(recorder.path, recorded, found, table, arguments)
-    if recorded.error is None:
-        return 0
-    print(f"emgtwitch: the recording ended early: {recorded.error}", file=sys.stderr)
-    return 1
+    why = recorded.error or session.trouble
+    if why and not (ended() and recorded.error is None):
+        print(f"emgtwitch: the recording ended early: {why}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _run(session: "Session", line: "StatusLine", ended: Callable[[], bool]) -> None:
@@ -233,15 +260,27 @@ def _run(session: "Session", line: "StatusLine", ended: Callable[[], bool]) -> N
 
     live = session.live
     assert live.recorder
+    typing = sys.stdin is not None and sys.stdin.isatty()
     while not (ended() or live.recorder.failed or session.is_over):
         session.step(_READ_S)
         for text in session.take_said():
             line.say(text)
         if line.due:
-            line.show(status_text(live.recorded_s, live.status(), live.lost_scans, session.trouble))
-    session.device.stop()
-    session.step(0)
+            state = live.recorded_s, live.status(), live.lost_scans, session.trouble
+            line.show(status_text(*state, width=line.width))
+        if typing and session.nothing_can_be_typed:
+            typing = False
+            line.say("nothing can be typed any more; marks by: emgtwitch mark")
+    session.finish()
+    for text in session.take_said():
+        line.say(text)
     line.end()
+
+
+def _in_words(profile: "Profile") -> str:
+    """Return whom and what is recorded, to be seen before it is too late."""
+    told = (profile.condition, profile.exercise, profile.posture, profile.treatment)
+    return f"{profile.subject}, {', '.join(filter(None, told))},"
 
 
 def _about_board(info: "DeviceInfo") -> dict[str, Any]:
@@ -305,4 +344,6 @@ def _print(
     elif not arguments.quiet:
         print(rate_table.detected_text(recording, table, found))
         print(rate_table.LEGEND)
+        for doubt in rate_table.doubts(found):
+            print(f"emgtwitch: warning: {doubt}", file=sys.stderr)
         print(f"{recorded.n_scans} scans, {lost} of them lost")

@@ -219,10 +219,7 @@ class BdfRecorder:
             raise ValueError("a count needs more than the 24 bits of BDF")
         if self._last is None:
             self._last = counts[:, :1].astype(np.int32)
-        if first > self._next:
-            self.lost_scans += first - self._next
-            self._add_gap(self._next, first)
-            self._hold(first - self._next)
+        self.skip(first)
         self._next = first + n_scans
         self._last = counts[:, -1:].astype(np.int32)
         while counts.shape[1]:
@@ -230,6 +227,14 @@ class BdfRecorder:
             self._fresh += part.shape[1]
             self._fill(part, part.shape[1])
             counts = counts[:, part.shape[1] :]
+
+    def skip(self, first: int) -> None:
+        """Account for all scans before `first` that have not come as lost."""
+        if first > self._next:
+            self.lost_scans += first - self._next
+            self._add_gap(self._next, first)
+            self._hold(first - self._next)
+            self._next = first
 
     def annotate(self, onset_s: float, duration_s: float, text: str) -> None:
         """Add an annotation, from any thread; one that is too long for a record becomes several.
