@@ -137,7 +137,10 @@ def foreign_info(
     wire = FORMATS[name]
     n = n_channels or wire.n_channels
     if wire.fixed_channels and n != wire.n_channels:
-        raise BridgeError(f"{wire.title} always sends {wire.n_channels} channels, not {n}")
+        raise BridgeError(
+            f"{wire.title} always sends {wire.n_channels} channels, not {n}: name all of them, as "
+            f"calf_L calf_R ch3 … ch{wire.n_channels}, also those without a sensor"
+        )
     try:
         wire.make_decoder(n)
         real = wire.real_sfreq_hz(n)

@@ -127,7 +127,7 @@ def recognise(heard: bytes, n_channels: int | None = None) -> tuple[str, int] | 
             continue
         every = range(1, _MOST_CHANNELS + 1)
         sizes: Sequence[int] = (wire.n_channels,) if wire.fixed_channels else every
-        for n in sizes if n_channels is None else {n_channels} & set(sizes):
+        for n in sizes if n_channels is None or wire.fixed_channels else {n_channels}:
             try:
                 length = len(wire.encode(np.zeros((n, 1), int)))
                 decoder = wire.make_decoder(n)
@@ -178,7 +178,7 @@ def _found_out(
         if known and known[0] == _TEXT:
             return _text_info(link, ending, speed, n_channels, sfreq, bytes(heard))
         if known:
-            return _kind_of(link, ending, known[0], speed, known[1], sfreq)
+            return _kind_of(link, ending, known[0], speed, n_channels or known[1], sfreq)
         names = [name for name in _ANSWERS if not link.has_baud or _speaks_at(name, speed)]
         info = _asked(link, ending, names, speed, n_channels, sfreq)
         if info:

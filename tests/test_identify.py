@@ -9,6 +9,7 @@ import pytest
 
 from firmware_bridge import frames
 from firmware_bridge.decoders import Block, BridgeError
+from firmware_bridge.decoders.formats import FORMATS
 from firmware_bridge.device import open_device
 from firmware_bridge.identify import recognise
 from firmware_bridge.virtual import About, VirtualDevice
@@ -129,3 +130,8 @@ def test_recognise_takes_nothing_for_something():
     assert recognise(b"Hello, world\r\n" * 100) is None
     assert recognise(b"1,2,3\r\n" * 100) == ("text", 3)
     assert recognise(b"1,2,3\r\n" * 100, n_channels=2) is None
+
+
+def test_a_board_that_has_not_so_many_channels_is_known_all_the_same():
+    wire = FORMATS["openeeg"].encode(np.zeros((6, 100), int))
+    assert recognise(wire, n_channels=2) == ("openeeg", 6)
