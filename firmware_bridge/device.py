@@ -218,6 +218,8 @@ def open_device(
         If the port cannot be opened, nothing answers, or not what was asked for; the message says
         what to do.
     """
+    if baud is not None and not 0 < baud < 2**31:  # pyserial hands on 32 bits
+        raise BridgeError(f"{baud} baud: the speed of a line is above 0 and below 2147483648")
     capture = CaptureWriter(log) if log else None
     link: Link | None = None
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import serial
 
 from firmware_bridge.bytelog import FROM_BOARD, TO_BOARD, CaptureWriter
+from firmware_bridge.decoders import BridgeError
 from firmware_bridge.ports import baud_matters, cannot_open
 
 try:
@@ -65,7 +66,7 @@ class Link:
             with contextlib.suppress(ValueError):
                 self._serial.exclusive = True
             self._serial.open()
-        except (*PORT_ERRORS, ValueError) as error:
+        except (*PORT_ERRORS, ValueError, OverflowError) as error:
             raise cannot_open(port, error) from error
         self._hurry()
 
@@ -76,8 +77,19 @@ class Link:
             self._serial.set_low_latency_mode(True)
 
     def set_baud(self, baud: int) -> None:
-        """Change the speed of the line; what was not read yet is dropped."""
-        self._serial.baudrate = baud
+        """Change the speed of the line; what was not read yet is dropped.
+
+        Raises
+        ------
+        BridgeError
+            The port does not take this speed.
+        One of PORT_ERRORS
+            If the port has gone.
+        """
+        try:
+            self._serial.baudrate = baud
+        except (ValueError, OverflowError) as error:
+            raise BridgeError(f"{self.port} cannot be set to {baud} baud") from error
         self._serial.reset_input_buffer()
 
     def read(self) -> tuple[bytes, int]:

@@ -187,6 +187,9 @@ def test_refusals_in_words(tmp_path):
         open_device("socket://nonsense")
     with pytest.raises(BridgeError, match="format morse is unknown: auto, emgt, "):
         open_device("loop://", "morse")
+    for baud in (0, -9600, 99_999_999_999):
+        with pytest.raises(BridgeError, match=f"^{baud} baud: the speed of a line is above 0"):
+            open_device("loop://", baud=baud)
     log = tmp_path / "x.emgraw"
     log.write_bytes(b"")
     with pytest.raises(BridgeError, match="is there already"):
