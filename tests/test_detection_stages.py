@@ -11,10 +11,13 @@ from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
 from emgtwitch.detection.codes import GAP, VALID
 from emgtwitch.detection.decision import HALF_SECOND, MARGIN
 from emgtwitch.detection.front_end import GapBridge, band_pass, remove_glitches
+from emgtwitch.detection.gates import train_span
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.mains import MainsCanceller
 from emgtwitch.detection.noise import NoiseFloor
+from emgtwitch.detection.settings import PRESETS
 from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
+from emgtwitch.detection.units import FiringUnits
 from emgtwitch.detection.validity import Validity
 
 SFREQ = 1000.0
@@ -206,6 +209,28 @@ def test_slow_swing_that_the_other_leg_shares_is_not_counted():
         candidate = Candidate(0, 0.0, 50.0, 1.0, np.zeros(0, dtype=int))
         ruler.measure(candidate, potential(n=n) + swing, 0.0, other[None])
         assert least <= candidate.slow_uv <= most
+
+
+def test_train_of_a_unit_is_found_and_a_group_of_others_is_not():
+    def candidate(time_s, shape):
+        found = Candidate(0, time_s, 50.0, 1.0, np.zeros(0, dtype=int))
+        found.centre_s, found.shape = time_s, shape
+        return found
+
+    def span_of_first(times_s, firing):
+        shape = potential(n=21)
+        around = [candidate(time_s, shape) for time_s in times_s]
+        return train_span(around[0], around, PRESETS["default"], firing)
+
+    firing = FiringUnits()
+    regular = np.cumsum([0, 0.14, 0.15, 0.13, 0.14, 0.16, 0.14, 0.15])
+    assert span_of_first([0.0, 0.15, 0.3], firing) is None
+    assert span_of_first([0.0, 0.04, 0.29, 0.34, 0.6], firing) is None
+    assert span_of_first(regular, firing) is not None
+    assert span_of_first([0.0, 0.15, 0.3], firing) == (0.0, 0.3)  # it is known now
+    assert span_of_first([0.0, 0.4, 0.9], firing) is None
+    odd = candidate(0.0, np.array([9.0, 0.1, 0.0, -0.1, 9.0]))  # unlike itself when shifted
+    assert train_span(odd, [odd] * 3, PRESETS["default"], firing) is None
 
 
 def test_likeness():

@@ -81,6 +81,7 @@ def train_span(
     if len(around) <= SHORT_RHYTHM.intervals:
         return None
     alike = likeness(candidate.shape, np.array([other.shape for other in around]))
+    alike[[other is candidate for other in around]] = 1.0  # which a shift may hide
     times = np.array([other.centre_s for other in around])
     same = times[alike > SAME]
     if _regular_span(candidate, same, LONG_RHYTHM, preset):
