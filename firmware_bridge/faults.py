@@ -1,6 +1,7 @@
 """What can go wrong between a board and its reader, on demand and the same for the same seed."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -64,10 +65,20 @@ class Faults:
                 raise BridgeError(f"{name} {getattr(self, name):g}: a probability is 0 to 1")
         if not abs(self.rate_error_ppm) <= _MOST_PPM:
             raise BridgeError(f"rate error {self.rate_error_ppm:g} ppm: at most {_MOST_PPM:g}")
-        times = [self.coalesce_ms, *self.resets]
-        times += [time for span in self.stalls + self.unplugs + self.wrong_baud for time in span]
-        if not all(0 <= time < math.inf for time in times) or self.seed < 0:
-            raise BridgeError("times of faults and the seed must not be negative, and end")
+        if self.seed < 0:
+            raise BridgeError(f"seed {self.seed}: must not be negative")
+        times: dict[str, Iterable[tuple[float, ...]]] = {
+            "coalesce-ms": [(self.coalesce_ms,)],
+            "stall": self.stalls,
+            "reset": [(at,) for at in self.resets],
+            "unplug": self.unplugs,
+            "wrong-baud": self.wrong_baud,
+        }
+        for name, spans in times.items():
+            for span in spans:
+                if not all(0 <= time < math.inf for time in span):
+                    told = ":".join(f"{time:g}" for time in span)
+                    raise BridgeError(f"{name} {told}: times are finite numbers, 0 or more")
         spans = sorted((*self.stalls, *self.unplugs, *((at, 0.0) for at in self.resets)))
         for (at, length), (later, _) in pairwise(spans):
             if later <= at + length:
