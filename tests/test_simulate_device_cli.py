@@ -57,6 +57,23 @@ def scans(port: str, n: int, session: int = 1) -> np.ndarray:
     return np.concatenate([block.counts for block in blocks], axis=1)[:, :n]
 
 
+def test_what_cannot_be_written_or_served_is_refused_before_simulating(
+    capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(simulate_device, "_simulated", None)
+    for option in ("--link", "--truth"):
+        assert main(["simulate", "device", option, str(tmp_path / "no" / "x.tsv")]) == 2
+        assert f"there is no folder {tmp_path / 'no'}" in capsys.readouterr().err
+    assert main(["simulate", "device", "--tcp", "99999"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_fault_without_its_length_gets_an_example(capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", "device", "--stall", "5"])
+    assert "'5': must be T:D, as 20:0.5 for half a second" in capsys.readouterr().err
+
+
 @needs_pty
 def test_calves_to_record_from_and_their_truth(tmp_path):
     link, path = tmp_path / "board", tmp_path / "truth.tsv"
@@ -170,7 +187,9 @@ def test_help_has_the_formats_that_there_are(capsys):
         (["--drop", "2"], "a probability is 0 to 1"),
         (["--stall", "1:1", "--reset", "1.5"], "overlap"),
         (["--truth", "truth.csv"], "must end in .tsv"),
-        (["--tcp", "99999"], "0 to 65535"),
+        (["--tcp", "99999"], "--tcp 99999: a port is a number, 0 to 65535"),
+        (["--unplug", "1:nan"], "unplug 1:nan: times are finite numbers, 0 or more"),
+        (["--coalesce-ms", "-1"], "coalesce-ms -1: times are"),
     ],
 )
 def test_refused(words, told, capsys, monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import math
 import os
 import signal
@@ -31,6 +32,11 @@ The first line printed is the port, for any program that opens serial ports; wit
 URL, for programs that use pyserial. Systems without pseudo-terminals (Windows) have the URL only.
 Ctrl-C ends it and prints what was sent.
 
+The channels of the truth are calf_L, calf_R, TA_L, TA_R, SOL_L, SOL_R, GM_L, GM_R, as many as there
+are. Of the boards only emgt tells these names: record others with --channels calf_L calf_R.
+The truth is that of recordings from boards that wait to be started (emgt, chords, cyton, bitalino).
+The others (text, byb, openeeg) send unasked: a recording of them begins later than their scan 0.
+
 Every stream begins with the beginning of the simulation. After --minutes the same comes again,
 without a seam. The truth is that of the longest stream so far, in seconds from its scan 0, written
 when the stream ends, with what came again; before any, that of --minutes. Streams that a fault
@@ -48,10 +54,12 @@ examples:
 
 def _span(text: str) -> tuple[float, float]:
     at, _, length = text.partition(":")
-    return float(at), float(length)
-
-
-_span.__name__ = "T:D"  # what argparse calls it in its message
+    try:
+        return float(at), float(length)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be T:D, as 20:0.5 for half a second from second 20 on"
+        ) from error
 
 
 def add_to(
@@ -79,7 +87,7 @@ def add_to(
     add("--sfreq", metavar="HZ", type=int, help="rate of emgt (default: 2000) or text (500)")
     add("--bits", type=int, choices=tuple(VREF_V), help="converter of emgt or text (default: 10)")
     add("--minutes", metavar="M", type=float, default=10.0, help="until it repeats (default: 10)")
-    add("--truth", metavar="FILE.tsv", type=Path, help="write the truth of the simulation")
+    add("--truth", metavar="FILE.tsv", type=Path, help="write the truth, see below")
     add("--link", metavar="PATH", type=Path, help="make a link to the port, that stays the same")
     add(
         "--tcp",
@@ -149,6 +157,7 @@ def _run(arguments: argparse.Namespace) -> int:
         wrong_baud=tuple(arguments.wrong_baud),
         rate_error_ppm=arguments.rate_error_ppm,
     )
+    _refuse_early(arguments)
     if not arguments.speed > 0:
         raise InputError(f"--speed {arguments.speed:g}: must be above 0")
     board = _board(arguments)
@@ -164,10 +173,10 @@ def _run(arguments: argparse.Namespace) -> int:
         source, arguments.format, faults, about=board.about, speed=arguments.speed
     )
     with device, contextlib.suppress(KeyboardInterrupt):
-        if hasattr(os, "openpty"):
-            print(device.serve_pty(arguments.link), flush=True)
-        if arguments.tcp is not None or not device.port:
-            print(device.serve_tcp(arguments.tcp or 0), flush=True)
+        ports = [device.serve_pty(arguments.link)] if hasattr(os, "openpty") else []
+        if arguments.tcp is not None or not ports:
+            ports.append(device.serve_tcp(arguments.tcp or 0))
+        print(*ports, sep="\n", flush=True)
         print(
             f"{arguments.format}: {', '.join(board.about.ch_names)} at {board.sfreq:g} Hz, "
             f"{arguments.minutes:g} min of {arguments.scenario}, again and again; Ctrl-C ends",
@@ -186,6 +195,29 @@ def _run(arguments: argparse.Namespace) -> int:
     if done.dropped or done.flipped or done.duplicated:
         print(f"{done.dropped} bytes dropped, {done.flipped} flipped, {done.duplicated} doubled")
     return 0
+
+
+def _refuse_early(arguments: argparse.Namespace) -> None:
+    """Refuse before the simulation, which takes seconds, what cannot be served or written."""
+    from emgtwitch.cli.simulate import refusing_what_cannot_be_written
+    from emgtwitch.event_table import sidecar_path
+
+    link, truth = arguments.link, arguments.truth
+    if arguments.tcp is not None and not 0 <= arguments.tcp < 2**16:
+        raise InputError(f"--tcp {arguments.tcp}: a port is a number, 0 to 65535")
+    for path in filter(None, (link, truth)):
+        with refusing_what_cannot_be_written(path):
+            folder = path.absolute().parent
+            if not folder.is_dir():
+                raise InputError(f"{path}: there is no folder {path.parent}")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if link and link.exists() and not link.is_symlink():
+        raise InputError(f"{link} is there and is no link; choose another name")
+    if truth and truth.suffix != ".tsv":
+        raise InputError(f"{truth}: the name must end in .tsv")
+    if truth and truth.exists() and not sidecar_path(truth).exists():
+        raise InputError(f"{truth} is there and was not simulated; choose another name")
 
 
 def _account(device: "VirtualDevice") -> str:
@@ -313,14 +345,7 @@ class _Truth:
     def __init__(
         self, arguments: argparse.Namespace, board: _Board, simulated: "Simulated"
     ) -> None:
-        from emgtwitch.event_table import sidecar_path
-
-        path = arguments.truth
-        if path and path.suffix != ".tsv":
-            raise InputError(f"{path}: the name must end in .tsv")
-        if path and path.exists() and not sidecar_path(path).exists():
-            raise InputError(f"{path} is there and was not simulated; choose another name")
-        self._path = path
+        self._path = arguments.truth
         self._scenario = _scenario(arguments, board)
         self._simulated = simulated
         self._seed = arguments.seed
