@@ -229,7 +229,7 @@ def test_train_of_a_unit_is_found_and_a_group_of_others_is_not():
     assert span_of_first(regular, firing) is not None
     assert span_of_first([0.0, 0.15, 0.3], firing) == (0.0, 0.3)  # it is known now
     assert span_of_first([0.0, 0.4, 0.9], firing) is None
-    odd = candidate(0.0, np.array([9.0, 0.1, 0.0, -0.1, 9.0]))  # unlike itself when shifted
+    odd = candidate(0.0, np.array([-9.0, 1.0, 0.0, 0.0, 0.0]))  # unlike itself when shifted
     assert train_span(odd, [odd] * 3, PRESETS["default"], firing) is None
 
 
