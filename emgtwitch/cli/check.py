@@ -47,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Listen, judge each channel, and say what to mend."""
     from emgtwitch.capture.quality import judge
+    from emgtwitch.recording.profile import Channel, Profile
 
     if not 3 <= arguments.seconds <= 300:
         raise InputError(f"--seconds {arguments.seconds:g}: must be 3 to 300")
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         names = named or info.ch_names
         if len(names) != info.n_channels:
             raise InputError(f"{len(names)} names for {info.n_channels} channels of the board")
+        Profile("check", tuple(Channel(name) for name in names))  # refuses what record refuses
         counts = _listen(device, arguments.seconds)
         statistics = device.statistics
     found = judge(
