@@ -114,10 +114,15 @@ def _identified(row: _Row) -> _Row:
     return replace(row, answer=answer, in_words=device_in_words(info), problem="")
 
 
+def _what(row: _Row) -> str:
+    """Return what is there: as can be guessed, or else as it has answered."""
+    answer = row.answer or {}
+    return row.guess or str(answer.get("board") or answer.get("format") or "–")
+
+
 def _table(rows: Sequence[_Row]) -> list[str]:
     cells = [
-        (row.port, row.guess or "–", row.description or "–", row.serial_number or "–")
-        for row in rows
+        (row.port, _what(row), row.description or "–", row.serial_number or "–") for row in rows
     ]
     header, *lines = aligned([_HEADER, *cells], len(_HEADER))
     found = [header]
