@@ -127,4 +127,20 @@ def test_ports_that_are_asked(plugged, capsys):
         assert away["answer"] is None
         assert "no such port" in away["problem"]
         assert main(["ports", "--identify", url]) == 0
-        assert "2 channels at 2000 Hz" in capsys.readouterr().out
+        row, answer = capsys.readouterr().out.splitlines()[1:]
+        assert row.split() == [url, "virtual", "–", "–"]
+        assert ", 2 channels at 2000 Hz" in answer
+        for names, told in (
+            (["../x", "b"], "channel '../x': a name has 1 to 16"),
+            (["a", "A"], "different names"),
+        ):
+            assert main(["check", "--port", url, "--channels", *names]) == 2
+            assert told in capsys.readouterr().err
+        assert main(["check", "--port", url, "--uv-per-count", "1e300"]) == 2
+        assert "must be above 0 and below 1000000" in capsys.readouterr().err
+
+
+def test_one_channel_is_one(capsys):
+    with VirtualDevice(lambda first, n: np.zeros((1, n), int)) as virtual:
+        assert main(["ports", "--identify", virtual.serve_tcp()]) == 0
+    assert ", 1 channel at 2000 Hz" in capsys.readouterr().out

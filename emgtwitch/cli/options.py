@@ -145,7 +145,9 @@ def device_scale(arguments: argparse.Namespace, info: "DeviceInfo") -> tuple[flo
     """Return µV per count of each channel, as stated or as the board tells."""
     if arguments.uv_per_count is not None:
         if not 0 < arguments.uv_per_count < 1e6:
-            raise InputError(f"--uv-per-count {arguments.uv_per_count:g}: must be above 0")
+            raise InputError(
+                f"--uv-per-count {arguments.uv_per_count:g}: must be above 0 and below 1000000"
+            )
         return (arguments.uv_per_count,) * info.n_channels
     if info.uv_per_count is None:
         raise InputError(
@@ -157,9 +159,10 @@ def device_scale(arguments: argparse.Namespace, info: "DeviceInfo") -> tuple[flo
 
 def device_in_words(info: "DeviceInfo") -> str:
     """Return what a board is, in a line."""
+    channels = "channel" if info.n_channels == 1 else "channels"
     parts = [
         " ".join(filter(None, (info.title, info.board, info.firmware))),
-        f"{info.n_channels} channels at {float(info.sfreq):g} Hz",
+        f"{info.n_channels} {channels} at {float(info.sfreq):g} Hz",
         f"{info.bits} bits" if info.bits else "",
         f"{info.uv_per_count[0]:.3g} µV per count" if info.uv_per_count else "",
     ]

@@ -96,7 +96,7 @@ class Channel:
                 f"{_MOST_MM}"
             )
         if self.gain is not None and not 0 < self.gain < 1e9:
-            raise InputError(f"{where}: gain {self.gain:g}: must be above 0")
+            raise InputError(f"{where}: gain {self.gain:g}: must be above 0 and below 1e9")
 
     @property
     def target_muscle(self) -> str:
