@@ -9,8 +9,10 @@ from emgtwitch.cli import rate_table
 from emgtwitch.errors import InputError, SignalWarning
 
 if TYPE_CHECKING:
+    from emgtwitch.comparison.occasions import Occasion
     from emgtwitch.detection.detections import Detections
     from emgtwitch.evaluation import Score
+    from emgtwitch.reports.view import Source
     from emgtwitch.sample_study import Study, StudyRecording
 
 _EPILOG = """\
@@ -18,8 +20,8 @@ The sample study is simulated: one person, both calves, eight recordings of thre
 months, at rest and after exercise, with a treatment in between. Every twitch in it is known, so
 that the last line can tell how well they were counted.
 
-For each recording DIR gets an event table (.tsv), its settings and account of time (.json) and a
-picture (.png).
+DIR gets the report of the study (report.html, to be opened in a browser), and for each recording an
+event table (.tsv), its settings and account of time (.json) and a picture (.png).
 
 examples:
   emgtwitch demo
@@ -42,8 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Analyse the study, and print what was found and how that compares with the truth."""
     from tqdm import tqdm
 
+    from emgtwitch.comparison.occasions import occasions_of
     from emgtwitch.evaluation import Score
+    from emgtwitch.reports.answer import answer, changes
     from emgtwitch.reports.limits import LIMITS
+    from emgtwitch.reports.report import write_report
+    from emgtwitch.reports.view import view_of
     from emgtwitch.sample_study import read_study, sample_folder
 
     study, output = read_study(sample_folder()), arguments.output
@@ -51,14 +57,22 @@ def run(arguments: argparse.Namespace) -> int:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: no folder can be made there: {error.strerror}") from error
+    occasions = occasions_of([recording.path for recording in study.recordings])
+    pairs = list(zip(study.recordings, occasions, strict=True))
     results = [
-        _analyse(recording, output)
-        for recording in tqdm(study.recordings, desc="analysing", disable=None, leave=False)
+        _analyse(recording, occasion, output)
+        for recording, occasion in tqdm(pairs, desc="analysing", disable=None, leave=False)
     ]
+    view = view_of([source for source, _ in results], "Simulated calf twitches")
+    report = output / "report.html"
+    write_report(
+        report, view, progress=lambda n: tqdm(n, desc="drawing", disable=None, leave=False)
+    )
     print("Sample study (simulated): one person, both calves\n")
-    print("\n".join(_table(study, [found for found, _ in results])))
+    print("\n".join(_table(study, [source.entry.found for source, _ in results])))
     print(f"\n{rate_table.LEGEND}\n")
-    print(f"Pictures and event tables: {output}")
+    print("\n".join([answer(view), *changes(view)]))
+    print(f"\nReport: {report} (open it in a browser)\nPictures and event tables: {output}")
     total = sum((score for _, score in results), Score())
     true = total.true_positives + total.missed
     print(f"\n{LIMITS}\n")
@@ -69,13 +83,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _analyse(recording: "StudyRecording", output: Path) -> "tuple[Detections, Score]":
+def _analyse(
+    recording: "StudyRecording", occasion: "Occasion", output: Path
+) -> "tuple[Source, Score]":
     """Detect, write table and picture, and judge the events by the truth."""
+    from emgtwitch.comparison.occasions import RecordingEntry
     from emgtwitch.detection.files import detect
     from emgtwitch.evaluation import evaluate
     from emgtwitch.event_table import read_event_table
+    from emgtwitch.recording import channel_muscles
     from emgtwitch.recording.read import read_recording
     from emgtwitch.reports.overview import save_overview
+    from emgtwitch.reports.view import Source
+    from emgtwitch.reports.waveforms import waveforms_of
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SignalWarning)  # what disturbs was put in on purpose
@@ -88,7 +108,9 @@ def _analyse(recording: "StudyRecording", output: Path) -> "tuple[Detections, Sc
     save_overview(picture, raw, found, title=recording.title(found.start))
     hours = {account.channel: account.valid_s / 3600 for account in found.accounts}
     scores = evaluate(found.events, read_event_table(recording.truth), hours=hours)
-    return found, scores.total
+    muscles = {name: muscle for name, muscle in channel_muscles(raw).items() if muscle}
+    entry = RecordingEntry(found, stem, occasion, muscles)
+    return Source(entry, waveforms_of(raw, found)), scores.total
 
 
 def _table(study: "Study", detections: "list[Detections]") -> list[str]:
