@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
+from emgtwitch.channels import muscle_of
 from emgtwitch.comparison.occasions import Occasion, RecordingEntry, Treatment
 from emgtwitch.detection.account import ChannelAccount
 from emgtwitch.detection.detections import Detections
@@ -52,7 +53,7 @@ def source(counts, day=None, condition="rest", *, treatments=(), more=None, seed
         treatments=treatments,
         more=more or {},
     )
-    muscles = {name: name.split("_")[0] for name in counts}
+    muscles = {name: muscle for name in counts if (muscle := muscle_of(name))}
     found = detections(counts, seed=seed + int(10 * (day or 0)), **how)
     return Source(RecordingEntry(found, f"recording {day} {condition}", occasion, muscles))
 
@@ -78,7 +79,7 @@ def treated():
 def hostile():
     """Return recordings of which every text that is not ours wants to do harm."""
     treatments = (Treatment(date(2026, 1, 7), HOSTILE),)
-    texts = {name: HOSTILE for name in ("exercise", "posture", "treatment", "notes")}
+    texts = dict.fromkeys(("exercise", "posture", "treatment", "notes"), HOSTILE)
     sources = []
     for k in range(4):
         made = source({f"<b>{HOSTILE[:60]}_L": 30, f"<i>{HOSTILE[:60]}_R": 50}, k)
@@ -95,7 +96,7 @@ def hostile():
             made.entry,
             name=f"{k}{HOSTILE}",
             occasion=occasion,
-            muscles={name: f"<s>{HOSTILE}" for name in made.entry.muscles},
+            muscles=dict.fromkeys(made.entry.found.ch_names, f"<s>{HOSTILE}"),
         )
         sources.append(replace(made, entry=entry, reviewed=HOSTILE))
     return sources

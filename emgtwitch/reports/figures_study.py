@@ -47,7 +47,7 @@ class _Places:
 def over_recordings(view: View) -> bytes:
     """Draw rates of both sides, left over right and what was felt, recording after recording."""
     felt = symptoms(view.recordings)
-    heights = [1.7, 1.15, *([0.7] if felt else [])]
+    heights = [1.45, 0.95, 0.65] if felt else [1.7, 1.15]
 
     def draw(figure: "Figure") -> None:
         grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
@@ -253,13 +253,14 @@ def _time_axis(ax: "Axes", recordings: Sequence[RecordingSummary], places: _Plac
     locator = AutoDateLocator(minticks=3, maxticks=7)
     low, high = (num2date(zero + limit).replace(tzinfo=None) for limit in ax.get_xlim())
     ticks = locator.tick_values(low, high)
-    labels = dict(zip(ticks, ConciseDateFormatter(locator).format_ticks(ticks), strict=True))
+    formatter = ConciseDateFormatter(locator)
+    labels = dict(zip(ticks, formatter.format_ticks(ticks), strict=True))
     ax.xaxis.set_major_locator(FixedLocator([tick - zero for tick in ticks]))
     ax.xaxis.set_major_formatter(
         FuncFormatter(lambda x, _: labels[min(ticks, key=lambda tick: abs(tick - zero - x))])
     )
     ax.set_xlim(limits)
-    ax.set_xlabel(f"{first.year}" if first.year == high.year else "")
+    ax.set_xlabel(formatter.get_offset())
 
 
 def _short(recording: RecordingSummary) -> str:

@@ -185,7 +185,8 @@ def _months(view: View) -> Iterator[list[object]]:
 
 
 def _figure(view: View) -> Html:
-    if not view.muscle:
+    rows_of = [row for recording in view.recordings if (row := view.row(recording))]
+    if not any(row.left or row.right for row in rows_of):
         return Html("")
     caption = (
         "Twitches per valid minute of each recording with its 95 % interval, and left over right. "

@@ -153,6 +153,8 @@ def _raster(recording: RecordingSummary, source: Source) -> Html:
 
 
 def _histograms(recording: RecordingSummary) -> Html:
+    if not any(channel.rate and channel.rate.count for channel in recording.channels):
+        return paragraph("Without a twitch there are no intervals and no sizes.", class_="about")
     zones = recording.channels[0].patterns.zones
     told = ", ".join(
         f"{k} {zone.reading}{'' if zone.resolved else ' (too near to be seen here)'}"

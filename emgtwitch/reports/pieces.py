@@ -48,7 +48,7 @@ def paragraph(text: str, **attributes: str) -> Html:
 
 def wide(inside: Html, label: str) -> Html:
     """Return something that scrolls by itself where the window is narrower."""
-    return element("div", inside, class_="wide", tabindex="0", role="region", aria_label=label)
+    return element("div", inside, class_="wide", tabindex="0", role="group", aria_label=label)
 
 
 def table(

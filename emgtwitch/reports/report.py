@@ -19,6 +19,23 @@ from emgtwitch.reports.words import recorded
 
 TITLE = "Muscle twitches, left against right"
 _MARK = "<!-- report by emgtwitch -->"
+# What is changed in the template of MNE-Python.
+_TEMPLATE = (
+    (r"^<!DOCTYPE html>", f"<!DOCTYPE html>\n{_MARK}"),
+    (
+        r'<meta charset="UTF-8">',
+        '<meta charset="UTF-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    ),
+    (r'<span class="mx-2 fs-3">(.*?)</span>', r'<h1 class="mx-2 fs-3">\1</h1>'),
+    (r'<nav class="navbar fixed-top', '<nav aria-label="Title" class="navbar fixed-top'),
+    (r'<h5 class="px-1">Table of contents</h5>', ""),
+    (r'(<nav [^>]*)id="toc-navbar"', r'\1id="toc-navbar" aria-label="Table of contents"'),
+    (r'<div id="content"', '<div id="content" role="main"'),
+    # A link inside a button can be reached by no keyboard.
+    (r'<span class="me-auto"><a [^>]*>(.*?)</a></span>', r'<span class="me-auto">\1</span>'),
+    (r"Created on [\d :-]+ via", f"emgtwitch {__version__}, with"),
+)
 
 
 def write_report(
@@ -54,7 +71,8 @@ def write_report(
         _add(report, "All recordings", page_recordings(view))
     for k in progress(range(len(view.recordings))):
         recording = view.recordings[k]
-        title = f"{k + 1}. {recorded(recording.occasion, recording.name, 60)}"
+        # The template makes it an identifier, which must begin with a letter.
+        title = f"Recording {k + 1}: {recorded(recording.occasion, recording.name, 60)}"
         _add(report, title, page_recording(view, k))
     _add(report, "Methods", page_methods(view))
     with tempfile.TemporaryDirectory() as folder:
@@ -79,16 +97,10 @@ def _add(report: object, title: str, page: str) -> None:
 
 
 def _finished(text: str) -> str:
-    """Return the HTML with what the template lacks: a width for phones, a main part.
+    """Return the HTML with what the template lacks: a width for phones, headings, landmarks.
 
     The time at which it was made is left out, so that the same study gives the same file.
     """
-    text = text.replace("<!DOCTYPE html>", f"<!DOCTYPE html>\n{_MARK}", 1)
-    text = text.replace(
-        '<meta charset="UTF-8">',
-        '<meta charset="UTF-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        1,
-    )
-    text = text.replace('<div id="content"', '<div id="content" role="main"', 1)
-    return re.sub(r"Created on [\d :-]+ via", f"emgtwitch {__version__}, with", text)
+    for old, new in _TEMPLATE:
+        text = re.sub(old, new, text)
+    return text

@@ -97,7 +97,7 @@ def muscle(name: str) -> str:
 
 def counted(how: str, cut_uv: float) -> str:
     """Return which twitches a number is about."""
-    if how == ALL or math.isnan(cut_uv):
+    if how == ALL or not cut_uv > 0:
         return "all twitches"
     if how == ABOVE_BOTH:
         return "twitches that both sides could show"

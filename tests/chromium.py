@@ -1,0 +1,110 @@
+"""A page in headless Chromium, driven through a pipe by the DevTools protocol."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+
+from emgtwitch.reports.pdf import browser_command, find_browser
+
+
+class Page:
+    """One page; `requests` and `complaints` have what it asked of a network and what went wrong."""
+
+    def __init__(self, to_browser, from_browser):
+        self._to, self._from = to_browser, from_browser
+        self._rest = b""
+        self._count = 0
+        self._session = None
+        self.requests = []
+        self.complaints = []
+
+    def send(self, method, **params):
+        """Send a command and return its answer."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while True:
+            got = self._next()
+            if got.get("id") == self._count:
+                assert "error" not in got, got
+                return got["result"]
+
+    def open(self, url, width=1280, height=900):
+        """Open an address and wait until it is loaded."""
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.send(f"{domain}.enable")
+        self.resize(width, height)
+        self.send("Page.navigate", url=url)
+        self.wait_for("document.readyState == 'complete'")
+
+    def resize(self, width, height):
+        """Give the page the size of a screen."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=width < 600)  # fmt: skip
+
+    def evaluate(self, expression):
+        """Return the value of an expression of JavaScript."""
+        got = self.send("Runtime.evaluate", expression=expression, returnByValue=True,
+                        awaitPromise=True)  # fmt: skip
+        assert "exceptionDetails" not in got, got["exceptionDetails"]
+        return got["result"].get("value")
+
+    def wait_for(self, expression, seconds=20):
+        """Wait until an expression is true."""
+        until = time.monotonic() + seconds
+        while not self.evaluate(expression):
+            assert time.monotonic() < until, f"never true: {expression}"
+            time.sleep(0.05)
+
+    def _next(self):
+        while b"\0" not in self._rest:
+            got = os.read(self._from, 1 << 20)
+            assert got, "Chromium ended"
+            self._rest += got
+        line, _, self._rest = self._rest.partition(b"\0")
+        message = json.loads(line)
+        params = message.get("params", {})
+        if message.get("method") == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
+        elif message.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(params["exceptionDetails"])
+        elif message.get("method") == "Runtime.consoleAPICalled":
+            self.complaints.append(params["args"])
+        elif message.get("method") == "Log.entryAdded":
+            self.complaints.append(params["entry"])
+        return message
+
+
+@contextmanager
+def chromium():
+    """Yield a page of a new browser."""
+    to_browser, from_us = os.pipe()[::-1]
+    to_us, from_browser = os.pipe()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [*browser_command(find_browser(), profile), "--remote-debugging-pipe"]
+        read, write = os.dup(from_us), os.dup(from_browser)
+        # The browser reads from descriptor 3 and writes to 4.
+        start = f'exec "$0" "$@" 3<&{read} 4>&{write}'
+        process = subprocess.Popen(
+            ["sh", "-c", start, *command],
+            pass_fds=(read, write),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for descriptor in (from_us, from_browser, read, write):
+            os.close(descriptor)
+        try:
+            yield Page(to_browser, to_us)
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+            os.close(to_browser)
+            os.close(to_us)
