@@ -144,8 +144,11 @@ def test_cut_off(tmp_path):
     with pytest.warns(SignalWarning, match="cut off: 29 of 30 records"):
         assert read_recording(path).n_times == 29_000
     path.write_bytes(whole[:236] + b"-1      " + whole[244:])
-    with pytest.warns(SignalWarning, match="never finished; 30 records"):
+    with pytest.warns(SignalWarning, match=r"interrupted .*recover\); 30 records"):
         assert read_recording(path).n_times == 30_000
+    path.write_bytes(whole[:236] + b"-1      " + whole[244 : int(whole[184:192])])
+    with pytest.raises(InputError, match=r"no samples in it: .* it is still being recorded"):
+        read_recording(path)
     path.write_bytes(whole[:600])
     with pytest.raises(InputError, match="header is damaged"):
         read_recording(path)

@@ -133,13 +133,17 @@ def read_header(path: Path) -> Header:
         (size - start) // ((3 if fixed[:1] == b"\xff" else 2) * sum(samples)),
         fixed[192:236].strip().endswith(b"+D"),
     )
-    if record_s <= 0 or header.n_records == 0:
-        raise InputError(f"{path}: no samples in it: {header.n_records} records of {record_s:g} s")
     promised = _integer(fixed[236:244], "number of records", path)
+    unfinished = "is still being recorded, or was interrupted (then: emgtwitch recover)"
+    if record_s <= 0 or header.n_records == 0:
+        raise InputError(
+            f"{path}: no samples in it: {header.n_records} records of {record_s:g} s"
+            + (f"; it {unfinished}" if promised < 0 else "")
+        )
     if promised > header.n_records:
         warn(f"{path}: cut off: {header.n_records} of {promised} records are there")
     elif promised < 0:
-        warn(f"{path}: its recording was never finished; {header.n_records} records are there")
+        warn(f"{path}: {unfinished}; {header.n_records} records are there")
     elif promised < header.n_records:
         warn(f"{path}: {header.n_records} records are there, but its header says {promised}")
     return header
