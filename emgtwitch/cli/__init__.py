@@ -33,6 +33,11 @@ examples:
   emgtwitch detect simulated.bdf --pictures       writes simulated_events.tsv and a picture
   emgtwitch evaluate simulated_events.tsv simulated_truth.tsv
 
+  emgtwitch ports                                 where is the board?
+  emgtwitch check --port PORT                     is its signal good enough?
+  emgtwitch record --port PORT --subject 01 --minutes 15     into the data set emg
+  emgtwitch report emg                            which side twitches more, what changed
+
 emgtwitch measures, it does not diagnose. Not a medical device."""
 
 
@@ -79,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error, arguments.debug)
         return 2
     except KeyboardInterrupt:
-        _complain("interrupted; what was already written is complete", arguments.debug)
+        _complain("interrupted; no file is half-written", arguments.debug)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
