@@ -157,6 +157,7 @@ def test_a_recording_without_a_whole_second_is_one_second_of_gap(interrupted, le
     checksum_path(interrupted).write_bytes(b"")
     recovered = recover(interrupted)
     assert (recovered.n_seconds, recovered.damaged, recovered.cut_bytes) == (1, (0,), 0)
+    assert recovered.is_empty
     assert gaps(interrupted) == [(0, 1)]
     assert mne.io.read_raw_bdf(interrupted, verbose="error").n_times == SFREQ
 
@@ -238,6 +239,12 @@ def test_the_command_says_what_was_lost(interrupted, tmp_path, capsys):
     assert (told["was_whole"], told["n_seconds"]) == (True, 7)
     assert main(["recover", str(interrupted)]) == 0
     assert "is whole, 0 min 7 s" in capsys.readouterr().out
+
+
+def test_the_command_says_that_nothing_was_on_the_disk(interrupted, capsys):
+    os.truncate(interrupted, read_layout(interrupted).data_start)
+    assert main(["recover", str(interrupted)]) == 0
+    assert f"{interrupted}: empty: no good second was on the disk" in capsys.readouterr().out
 
 
 def test_one_bad_file_does_not_stop_the_others(interrupted, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Recordings straight into an EMG-BIDS data set: valid at every moment, others' work kept."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import emgtwitch
+from emgtwitch.cli import main
 from emgtwitch.errors import InputError
 from emgtwitch.recording import channel_muscles, channel_sides, find_recordings
 from emgtwitch.recording.bdf_growing import checksum_path
@@ -208,6 +210,19 @@ def test_a_killed_recording_is_finished_by_recovery(killed):
     assert (row["minutes"], row["lost_s"], row["condition"]) == ("0.03", "0.300", "rest")
     with mne.utils.use_log_level("error"):
         assert mne.io.read_raw_bdf(path).n_times == 200
+
+
+def test_the_command_names_the_data_set_and_tidies_it(killed, capsys):
+    running, stale = killed / ".emgtwitch_marks_1", killed / ".emgtwitch_marks_2"
+    running.touch()
+    stale.touch()
+    os.utime(stale, (0, 0))
+    assert main(["recover", str(killed)]) == 0
+    assert capsys.readouterr().out.endswith(f": emgtwitch detect {killed}\n")
+    assert running.exists()
+    assert not stale.exists()
+    assert main(["recover", str(killed)]) == 0
+    assert "emgtwitch detect" not in capsys.readouterr().out
 
 
 def test_a_kill_between_the_file_and_the_tables_is_finished_too(dataset):

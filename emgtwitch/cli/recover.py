@@ -3,9 +3,11 @@
 import argparse
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emgtwitch.cli.rate_table import shown
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Recover each recording and say what was lost; one that cannot be does not stop the others."""
     from dataclasses import asdict
 
+    from emgtwitch.capture.marks import remove_stale
     from emgtwitch.recording import find_recordings
+    from emgtwitch.recording.derivatives import dataset_of
     from emgtwitch.recording.recovery import recover
 
     paths = [
@@ -69,6 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
         done.append(recovered)
         if not (arguments.json or arguments.quiet):
             print(_told(recovered))
+    datasets = {one.path: found for one in done if (found := dataset_of(one.path))}
+    for dataset in set(datasets.values()):
+        with suppress(OSError):  # of a folder that can only be read
+            remove_stale(dataset)
+    if not (arguments.json or arguments.quiet):
+        mended = [one.path for one in done if not (one.was_whole or one.is_empty)]
+        for dataset in sorted({datasets[path] for path in mended if path in datasets}):
+            print(f"its twitches are found by: emgtwitch detect {shown(dataset)}")
     if arguments.json:
         print(json.dumps([{**asdict(one), "path": str(one.path)} for one in done], indent=2))
     return 2 if failures else 0
@@ -79,6 +91,8 @@ def _told(recovered: "Recovered") -> str:
     length = f"{minutes} min {seconds} s"
     if recovered.was_whole:
         return f"{recovered.path}: is whole, {length}"
+    if recovered.is_empty:
+        return f"{recovered.path}: empty: no good second was on the disk; it is 1 s of gap now"
     losses = []
     if recovered.damaged:
         listed = ", ".join(str(second) for second in recovered.damaged[:10])

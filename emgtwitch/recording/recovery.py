@@ -58,6 +58,11 @@ class Recovered:
     missing_s: int = 0
     n_checked: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no second could be kept: a gap stands for them."""
+        return len(self.damaged) == self.n_seconds
+
 
 def recover(
     path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None
