@@ -332,10 +332,6 @@ whether a further one lies in the band shown for it. From two recordings no inte
 
 {many}
 
-Where most recordings have a few twitches only, the ½ that is added to each count pulls the
-geometric mean of rates up, so that it is held somewhat too seldom; in the ratio both sides shift
-alike.
-
 ## Equal rates at unequal noise
 
 Simulated EMG with 20 twitches per minute on both sides, {minutes:.0f} min, {n_seeds} seeds, the
