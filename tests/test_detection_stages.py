@@ -58,6 +58,17 @@ def test_glitch_is_removed_and_potential_is_not(length):
     np.testing.assert_array_equal(mended[0, :165], clean[0, :165])
 
 
+@pytest.mark.parametrize("width_s", [0.0012, 0.0015, 0.002])
+def test_a_sharp_potential_is_no_glitch(width_s):
+    rng = np.random.default_rng(9)
+    for shift in range(4):
+        signal = rng.standard_normal((1, 212))
+        u = (np.arange(212) - 100 - shift / 4) / SFREQ / width_s
+        signal += 60 * u * (u**2 - 3) * np.exp(-(u**2) / 2)  # the third derivative of a Gaussian
+        mended, glitches = remove_glitches(signal, np.array([1.0]), 6, 2)
+        assert not glitches
+
+
 @pytest.mark.parametrize(("hz", "drift_hz"), [(50.0, 0.0), (49.7, 0.02), (60.3, -0.02)])
 def test_mains_is_found_and_subtracted(hz, drift_hz):
     rng = np.random.default_rng(2)

@@ -17,8 +17,9 @@ HIGH_HZ = 450.0
 ORDER = 4  # of each corner of the band-pass: 24 dB per octave
 GLITCH_S = 0.002  # impulses up to this long, and no longer than two samples, are glitches
 GLITCH_SD = 9.0  # standard deviations of the noise that an impulse exceeds
-# ... and this share of the peak to peak of what is around it: a real potential has flanks.
-GLITCH_SHARE = 0.7
+# ... and this share of the peak to peak of what is around it: a real potential has flanks, and the
+# sharpest, whose peak lasts two samples, still swings about as far without it.
+GLITCH_SHARE = 1.3
 AROUND_S = 0.006  # before and after an impulse, for that comparison
 
 
