@@ -81,7 +81,7 @@ def hostile():
     treatments = (Treatment(date(2026, 1, 7), HOSTILE),)
     texts = dict.fromkeys(("exercise", "posture", "treatment", "notes"), HOSTILE)
     sources = []
-    for k in range(4):
+    for k in range(3):
         made = source({f"<b>{HOSTILE[:60]}_L": 30, f"<i>{HOSTILE[:60]}_R": 50}, k)
         occasion = replace(
             made.entry.occasion,
@@ -107,14 +107,14 @@ def studies():
     three = {f"{muscle}_{side}": 30 for muscle in ("GM", "SOL", "TA") for side in "LR"}
     return {
         "treated": treated(),
-        "no twitch": [source({"calf_L": 0, "calf_R": 0}, day) for day in range(4)],
-        "none on the left": [source({"calf_L": 0, "calf_R": 40}, day) for day in range(4)],
+        "no twitch": [source({"calf_L": 0, "calf_R": 0}, day) for day in range(2)],
+        "none on the left": [source({"calf_L": 0, "calf_R": 40}, day) for day in range(3)],
         "one side": [source({"calf_R": 40}, day) for day in range(3)],
         "one channel, no side": [source({"EMG1": 40}, 0)],
-        "three muscles": [source(three, day) for day in range(4)],
+        "three muscles": [source(three, day) for day in range(3)],
         "one recording": [source({"calf_L": 30, "calf_R": 60}, 0)],
         "two recordings": [source({"calf_L": 30, "calf_R": 60}, day) for day in (0, 3)],
-        "no dates": [source({"calf_L": 30, "calf_R": 60}, seed=k) for k in range(4)],
+        "no dates": [source({"calf_L": 30, "calf_R": 60}, seed=k) for k in range(3)],
         "some dates": [
             source({"calf_L": 30, "calf_R": 60}, day, seed=3) for day in (0, None, 5, None)
         ],

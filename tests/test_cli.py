@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -402,7 +403,8 @@ def test_the_demo_writes_table_and_picture_of_each_recording(demo):
     ]
     assert len(stems) == 8
     endings = ("events.json", "events.tsv", "overview.png")
-    assert names_in(output) == sorted(f"{stem}_{ending}" for stem in stems for ending in endings)
+    of_recordings = [f"{stem}_{ending}" for stem in stems for ending in endings]
+    assert names_in(output) == sorted(["report.html", *of_recordings])
     for picture in output.glob("*.png"):
         assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
         assert picture.stat().st_size > 20_000
@@ -430,11 +432,12 @@ def test_the_demo_shows_what_the_simulation_put_in(demo):
 def test_the_demo_prints_rates_limits_and_the_truth(demo):
     output, printed = demo
     lines = printed.splitlines()
-    table = [line for line in lines if " left " in line or " right " in line]
+    table = [line for line in lines if re.search(r" (left|right) +\d", line)]
     assert len(table) == 16
     treatment = next(i for i, line in enumerate(lines) if "physiotherapy" in line)
     assert sum(line in table for line in lines[:treatment]) == 8
-    assert str(output) in printed
+    assert f"Report: {output / 'report.html'}" in printed
+    assert "At rest, the right gastrocnemius twitched" in printed
     assert "it does not diagnose. Not a medical device." in printed
     hits = false_alarms = 0
     for recording in read_study(sample_folder()).recordings:

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ examples:
   emgtwitch report my_dataset/sub-01 --pdf        one person of several, and on paper
   emgtwitch report before.bdf after.bdf --output both.html
   emgtwitch report my_dataset --tables numbers --json > numbers.json"""
+_MOST_PROCESSES = 8
 _DETECTION = ("preset", "false_alarms_per_hour", "mains")
 
 
@@ -74,13 +75,20 @@ def run(arguments: argparse.Namespace) -> int:
     from emgtwitch.reports.report import write_report
     from emgtwitch.reports.view import view_of
 
-    def progress(items: Iterable[Any], what: str) -> Any:
-        return tqdm(items, desc=what, disable=True if arguments.quiet else None, leave=False)
+    def progress(items: Iterable[Any], what: str, total: int | None = None) -> Any:
+        hidden = True if arguments.quiet else None
+        return tqdm(items, desc=what, total=total, disable=hidden, leave=False)
 
     Settings(**{name: value for name, value in _wanted(arguments).items() if value is not None})
     _check_output(arguments.output)
     pairs = _recordings(arguments.paths)
     _check_one_person(pairs)
+    stale = [
+        (table, recording)
+        for table, recording in pairs.items()
+        if recording and not _current(table, recording, arguments)
+    ]
+    _detect_all(stale, arguments, lambda items, n: progress(items, "searching", n))
     sources = [
         _source(table, recording, arguments)
         for table, recording in progress(pairs.items(), "reading")
@@ -195,8 +203,6 @@ def _source(table: Path, recording: Path | None, arguments: argparse.Namespace) 
 
     if recording is None:
         return _reviewed(Source(read_study([table])[0]), table, arguments.reviewer)
-    if not _current(table, recording, arguments):
-        _detect(table, recording, arguments)
     source = _reviewed(Source(read_study([recording])[0]), table, arguments.reviewer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SignalWarning)  # told when it was searched
@@ -246,6 +252,31 @@ def _current(table: Path, recording: Path, arguments: argparse.Namespace) -> boo
             raise InputError(f"{table}: is reviewed, so it is not made again with other settings")
         return True
     return False
+
+
+def _detect_all(
+    stale: Sequence[tuple[Path, Path]],
+    arguments: argparse.Namespace,
+    progress: Callable[[Iterable[None], int], Iterable[None]],
+) -> None:
+    """Search recordings, several at once if there are."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    if len(stale) < 2:
+        for table, recording in stale:
+            _detect(table, recording, arguments)
+        return
+    quiet = argparse.Namespace(**{**vars(arguments), "quiet": True})  # one bar is enough
+    processes = min(os.cpu_count() or 1, len(stale), _MOST_PROCESSES)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        done = [pool.submit(_detect, table, recording, quiet) for table, recording in stale]
+        try:
+            for _ in progress((one.result() for one in done), len(done)):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _detect(table: Path, recording: Path, arguments: argparse.Namespace) -> None:

@@ -71,7 +71,7 @@ def picture(
             )
         draw(made)
         file = BytesIO()
-        made.savefig(file, format="webp", pil_kwargs={"quality": 88, "method": 4})
+        made.savefig(file, format="webp", pil_kwargs={"quality": 80, "method": 2})
     return file.getvalue()
 
 

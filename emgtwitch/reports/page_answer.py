@@ -147,7 +147,7 @@ def _change(view: View, contrast: Contrast) -> list[object]:
     what = ", ".join(filter(None, (f"{later} against {earlier}", state, _day(view, contrast))))
     return [
         f"{what[0].upper()}{what[1:]}",
-        f"{contrast.n_later} + {contrast.n_earlier}",
+        Html(f"{contrast.n_later}&nbsp;+&nbsp;{contrast.n_earlier}"),
         estimated(contrast.left),
         estimated(contrast.right),
         estimated(contrast.left_over_right),

@@ -15,16 +15,16 @@ from emgtwitch.reports.view import View
 from emgtwitch.reports.words import duration, number
 
 _REASONS = (
-    ("contraction", "in or beside sustained activity, or one of a regular train"),
+    ("contraction", "lies in or beside sustained activity, or is one of a regular train"),
     ("motion", "rides on a slow swing, below 20 Hz, that is as large"),
     ("pop", "rises by most of its height within a millisecond: an electrode"),
-    ("glitch", "an impulse of one or two samples"),
-    ("common-mode", "on the other leg too, at the same moment and in the same shape"),
-    ("crosstalk", "a small copy of a much larger potential in another channel"),
-    ("too long", "longer than 40 ms"),
+    ("glitch", "is an impulse of one or two samples"),
+    ("common-mode", "is seen on the other leg too, at the same moment and in the same shape"),
+    ("crosstalk", "is a small copy of a much larger potential in another channel"),
+    ("too long", "lasts longer than 40 ms"),
     ("noise", "does not stand out against the second around it"),
-    ("converter step", "smaller than 2.1 steps of the analogue-to-digital converter"),
-    ("gap, saturation, flat line, warm-up", "in or beside such a stretch"),
+    ("converter step", "is smaller than 2.1 steps of the analogue-to-digital converter"),
+    ("gap, saturation, flat line, warm-up", "lies in or beside such a stretch"),
 )
 _HOW = (
     (
@@ -35,30 +35,33 @@ _HOW = (
     ),
     (
         "Rates",
-        "Twitches over valid minutes. The interval allows for twitches that come in bursts or at "
-        "a changing rate: the scatter is estimated from slow cosine waves over the recording "
-        "(Lazarus et al. 2018), and the count is divided by it. It holds for this recording.",
+        "Twitches over valid minutes; the interval is that of a Poisson count with the Jeffreys "
+        "prior. Twitches come in bursts and their rate drifts, so counts are first divided by how "
+        "much more they scatter, as six slow cosine waves over the recording and the bursts "
+        "themselves show. It holds for this recording, not for others.",
     ),
     (
         "Left and right",
-        f"Compared by twitches of at least {CUT_FACTOR:g} times the detection floor of the noisier "
-        "side, cleared of what noise adds to their size, so that both sides count alike. At the "
-        "floor a twitch is found half of the time.",
+        "Given both counts together, the left one is binomial (Jeffreys interval, widened in the "
+        f"same way). Only twitches of at least {CUT_FACTOR:g} times the worst detection floor of "
+        "all recordings count, cleared of what noise adds to their size, so that both sides count "
+        "alike. At the floor a twitch is found half of the time.",
     ),
     (
         "Across recordings",
-        "The session is the unit: geometric means with t intervals of the logarithms, from three "
-        "sessions on. Counts pooled over sessions would promise too much. Trends are straight "
-        "lines through the logarithms over time.",
+        "The session is the unit; those of one session and condition are added up. Typical: "
+        "geometric mean with the t interval of the logarithms, from three sessions on; counts "
+        "pooled over sessions would promise too much. Trend: straight line through the logarithms, "
+        "from four weeks on. Before and after: Welch's interval of the logarithms.",
     ),
     (
         "At once on both sides",
-        "Against chance: the right side is shifted in time by 499 steps.",
+        "Twitches with one of the other side within 25 ms, against 499 shifts in time of one side.",
     ),
 )
 _LITERATURE = (
-    "Garwood 1936, Biometrika 28:437 (exact Poisson interval).",
-    "Lazarus, Lewis, Stock & Watson 2018, J Bus Econ Stat 36:541 (variance of a mean rate).",
+    "Brown, Cai & DasGupta 2001, Stat Sci 16:101 (Jeffreys intervals).",
+    "Lazarus, Lewis, Stock & Watson 2018, J Bus Econ Stat 36:541 (scatter by cosine waves).",
     "Kleine et al. 2008 and 2012 (intervals between fasciculations, F-wave partners).",
     "Sleutjes et al. 2016 (isolated: more than 250 ms to both sides).",
     "De Luca et al. 2010, J Biomech 43:1573 (movement is mostly below 20 Hz).",
@@ -68,7 +71,7 @@ _LITERATURE = (
 
 def page_methods(view: View) -> Html:
     """Return the page."""
-    how = [element("p", element("strong", f"{name}. "), say(told)) for name, told in _HOW]
+    how = [element("p", element("strong", f"{name}."), say(f" {told}")) for name, told in _HOW]
     literature = [element("li", say(line)) for line in _LITERATURE]
     return element(
         "div",
@@ -174,5 +177,5 @@ def _rejected(view: View) -> Html:
     rows = []
     for names, told in _REASONS:
         n = sum(counts.get(name, 0) for name in names.split(", "))
-        rows.append([names, f"The candidate is: {told}.", n])
-    return table(("Reason", "meaning", "candidates"), rows, left=2)
+        rows.append([names, told, n])
+    return table(("Reason", "The candidate …", "candidates"), rows, left=2)
