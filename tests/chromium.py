@@ -3,11 +3,21 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
 
 from emgtwitch.reports.pdf import browser_command, find_browser
+
+# The browser reads from descriptor 3 and writes to 4.
+_START = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Page:
@@ -91,10 +101,8 @@ def chromium():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [*browser_command(find_browser(), profile), "--remote-debugging-pipe"]
         read, write = os.dup(from_us), os.dup(from_browser)
-        # The browser reads from descriptor 3 and writes to 4.
-        start = f'exec "$0" "$@" 3<&{read} 4>&{write}'
         process = subprocess.Popen(
-            ["sh", "-c", start, *command],
+            [sys.executable, "-c", _START, str(read), str(write), *command],
             pass_fds=(read, write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
