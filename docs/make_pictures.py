@@ -1,12 +1,20 @@
-"""Make the pictures of README.md again, from the sample study: ``python docs/make_pictures.py``."""
+"""Make the pictures of README.md again, from the sample study: ``python docs/make_pictures.py``.
 
+Page 1 of the report is what Chromium or Chrome shows of it, so one of them must be there.
+"""
+
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image, ImageChops
 
 import emgtwitch
+from emgtwitch.cli import main as emgtwitch_command
 from emgtwitch.reports.overview import COLOURS, MARKERS, save_overview
+from emgtwitch.reports.pdf import browser_command, find_browser
 from emgtwitch.sample_study import read_study, sample_folder
 
 FOLDER = Path(__file__).parent
@@ -46,8 +54,30 @@ def close_up(raw, found) -> Figure:
     return figure
 
 
+def page_one(folder: Path) -> Image.Image:
+    """Return page 1 of the report of the sample study as a browser shows it."""
+    browser = find_browser()
+    if browser is None:
+        raise SystemExit("the picture of the report needs Chromium or Chrome")
+    assert emgtwitch_command(["demo", "--output", str(folder)]) == 0
+    report = folder / "report.html"
+    only = "<style>.accordion-item:not(:first-child),footer{display:none!important}</style>"
+    report.write_text(report.read_text("utf-8") + only, "utf-8")
+    shot = folder / "shot.png"
+    command = browser_command(browser, str(folder / "profile"))
+    size = ["--hide-scrollbars", "--window-size=1200,2600", "--virtual-time-budget=5000"]
+    subprocess.run(
+        [*command, *size, f"--screenshot={shot}", report.absolute().as_uri()],
+        check=True,
+        capture_output=True,
+    )
+    picture = Image.open(shot).convert("RGB")
+    written = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
+    return picture.crop((0, 0, picture.width, written[3] + 20)).quantize(128)
+
+
 def main() -> None:
-    """Write both pictures beside this file."""
+    """Write the pictures beside this file."""
     recording = next(
         recording
         for recording in read_study(sample_folder()).recordings
@@ -57,6 +87,8 @@ def main() -> None:
     found = emgtwitch.detect(raw)
     save_overview(FOLDER / "overview.png", raw, found, title=recording.title(found.start))
     close_up(raw, found).savefig(FOLDER / "close-up.png")
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        page_one(Path(folder)).save(FOLDER / "report-page1.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="REPORT.html",
         type=Path,
-        default=Path("emgtwitch_report.html"),
-        help="file to write (default: emgtwitch_report.html)",
+        default=Path("report.html"),
+        help="file to write (default: report.html)",
     )
     add("--pdf", action="store_true", help="also print it to REPORT.pdf, by Chromium or Chrome")
     add("--tables", metavar="DIR", type=Path, help="also write every number as .tsv files there")

@@ -98,7 +98,7 @@ def body_map(recordings: Sequence[RecordingSummary]) -> Html:
             x, y = _PLACES[name].label
             inside = x > 20
             legs.append(
-                f'<text x="{shift + (x if side == "left" else 100 - x)}" y="{y}" font-size="6.5" '
+                f'<text x="{shift + (x if side == "left" else 100 - x)}" y="{y}" font-size="7" '
                 f'fill="{"#FFFFFF" if inside else "#1b1b1b"}" text-anchor="middle">'
                 f"{_SHORT[_PLACES[name].roots]}</text>"
             )

@@ -181,7 +181,7 @@ def _months(view: View) -> Iterator[list[object]]:
             f"× {number(q.change.factor)} or more" if q.change else NOTHING for q in quantities
         ]
         n = max(quantity.change.n for quantity in quantities if quantity.change)
-        yield [f"To stand out between two recordings{tail}", n, *factors]
+        yield [f"Least change between two that stands out{tail}", n, *factors]
 
 
 def _figure(view: View) -> Html:
