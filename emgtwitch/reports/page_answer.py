@@ -189,9 +189,10 @@ def _figure(view: View) -> Html:
     if not any(row.left or row.right for row in rows_of):
         return Html("")
     caption = (
-        "Twitches per valid minute of each recording with its 95 % interval, and left over right. "
-        "Filled: at rest; hollow: after exercise."
+        "Twitches per valid minute of each recording with its 95 % interval, and left over right."
     )
+    if AFTER_EXERCISE in view.conditions:
+        caption += " Hollow: after exercise."
     if view.study.treatments:
         began = ", ".join(
             f"{shortened(t.text, 40)} ({day(t.day)})" for t in view.study.treatments[:12]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from emgtwitch.comparison.across import NOT_TOLD
 from emgtwitch.comparison.plan import MINUTES
 from emgtwitch.comparison.recordings import ABOVE_BOTH, ABOVE_STUDY, ALL, RecordingSummary
 from emgtwitch.reports.body_map import SOURCE, body_map, recorded_muscles, roots_of
@@ -151,9 +152,10 @@ def _plan(view: View) -> list[Html]:
         ]
         for plan in view.study.plans
     ]
+    spread = shortened(basis.log_sd_of.replace(f" ({NOT_TOLD})", ""))
     told = (
         "What it takes to see a ratio in four of five attempts: within a single recording, and "
         f"across recordings. Based on {number(basis.per_min)} twitches per minute on the side with "
-        f"fewer; differences between recordings: {shortened(basis.log_sd_of)}."
+        f"fewer; differences between recordings: {spread}."
     )
     return [paragraph(told, class_="about"), table(header, rows)]
