@@ -432,7 +432,7 @@ def test_the_demo_shows_what_the_simulation_put_in(demo):
 def test_the_demo_prints_rates_limits_and_the_truth(demo):
     output, printed = demo
     lines = printed.splitlines()
-    table = [line for line in lines if re.search(r" (left|right) +\d", line)]
+    table = [line for line in lines if re.search(r" (left|right)  +\d", line)]
     assert len(table) == 16
     treatment = next(i for i, line in enumerate(lines) if "physiotherapy" in line)
     assert sum(line in table for line in lines[:treatment]) == 8
