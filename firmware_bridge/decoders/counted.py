@@ -1,11 +1,13 @@
 """Frames of one length that carry a counter: what Chords, OpenEEG, Cyton and BITalino share."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from firmware_bridge.decoders import Block, BridgeError, Statistics
 
 
-class CountedDecoder:
+class CountedDecoder(ABC):
     """Find frames of one scan each in a stream of bytes, and count the missing ones.
 
     In step, that is right after an accepted frame, a frame is accepted if it is intact and its
@@ -51,17 +53,17 @@ class CountedDecoder:
         self._next = 0  # index of the next scan
         self._skipped = 0  # bytes since the last accepted frame
 
+    @abstractmethod
     def _intact(self, frame: bytes) -> bool:
         """Tell whether a frame that begins with SYNC passes every check that needs no other."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _count(self, frame: bytes) -> int:
         """Return the counter of the frame."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _codes(self, frames: np.ndarray) -> np.ndarray:
         """Return the codes, (n_channels, n_frames), of frames, uint8 of (n_frames, length)."""
-        raise NotImplementedError
 
     def _usual(self, frame: bytes, last: bytes) -> bool:
         """Tell whether what rarely changes from frame to frame is as in the last one."""
