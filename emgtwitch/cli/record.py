@@ -187,6 +187,8 @@ def _signals() -> Iterator[Callable[[], bool]]:
     asked: list[int] = []
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # What is ignored stays so: nohup, or the background of a shell.
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = [signal.signal(number, lambda number, _: asked.append(number)) for number in numbers]
     try:
         yield lambda: bool(asked)
