@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from emgtwitch.errors import InputError, SignalWarning
 from emgtwitch.recording import blocks, emg_channels, lsb_uv
 
-
 # Where the tests run in the background of a shell, Ctrl-C is ignored, also by what they start.
 with suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGINT, signal.default_int_handler)
