@@ -6,11 +6,19 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from emgtwitch.errors import InputError, SignalWarning
 from emgtwitch.recording import blocks, emg_channels, lsb_uv
 
+# A busy machine is no fault of a test.
+settings.register_profile(
+    "unhurried",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("unhurried")
 # Where the tests run in the background of a shell, Ctrl-C is ignored, also by what they start.
 with suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGINT, signal.default_int_handler)
