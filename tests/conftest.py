@@ -16,6 +16,7 @@ from emgtwitch.recording import blocks, emg_channels, lsb_uv
 settings.register_profile(
     "unhurried",
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("unhurried")
