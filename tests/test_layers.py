@@ -18,11 +18,13 @@ BELOW: dict[str, set[str]] = {
     "sample_study": {"comparison", "recording"},
     "reports": {"comparison", "detection", "recording"},
     "capture": {"detection", "recording"},
+    "live": {"capture", "detection", "recording"},
     "cli": {
         "capture",
         "comparison",
         "detection",
         "evaluation",
+        "live",
         "recording",
         "reports",
         "review",

@@ -1,0 +1,221 @@
+"""What a running recording, or a playback, uses to show itself on the live page."""
+
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
+from emgtwitch.live import messages
+from emgtwitch.live.backlog import Backlog
+from emgtwitch.live.child import Child
+from emgtwitch.live.minutes import Minutes
+
+_TOKEN_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none is taken for another; 5 bits each
+_TOKEN_LENGTH = 16
+_INBOX_S, _INBOX_BYTES = 10.0, 16_000_000
+_MOST_COMMANDS = 100
+_LOOK_S = 0.5  # how often it is seen whether the server lives
+_RESPAWN_S = 1.0
+_JOIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a viewer asked for.
+
+    Attributes
+    ----------
+    name
+        ``mark``, ``start``, ``stop``, ``seek``, ``speed``, ``pause`` or ``play``.
+    time_s
+        When it was received, seconds since the epoch of `time.time`.
+    fields
+        What else the page sent: ``text`` of a mark, ``to_s``, ``factor``, ...
+    """
+
+    name: str
+    time_s: float
+    fields: dict[str, Any]
+
+
+class LiveView:
+    """The live page of one source. No call waits for viewers, or for the server of the page.
+
+    The server is another process; if it dies it is started again, with what the page showed.
+
+    Parameters
+    ----------
+    hello
+        What is shown: the fields of the ``hello`` message (docs/live.md).
+    host
+        Address to listen at; ``"0.0.0.0"`` for all of this computer.
+
+    Attributes
+    ----------
+    url
+        Where the page is; who knows it can watch and give commands.
+
+    Raises
+    ------
+    InputError
+        It is not possible to listen at this address.
+    """
+
+    def __init__(self, hello: Mapping[str, Any], host: str = "127.0.0.1") -> None:
+        token = "".join(secrets.choice(_TOKEN_LETTERS) for _ in range(_TOKEN_LENGTH))
+        self._config = {"host": host, "port": 0, "token": token}
+        self._commands: deque[Command] = deque(maxlen=_MOST_COMMANDS)
+        self._child = Child(self._config, self._hear)
+        try:
+            self._config["port"] = port = self._child.port()
+        except BaseException:
+            self._child.end()
+            raise
+        self.url = f"http://{_reachable(host)}:{port}/{token}/"
+        self._trouble = ""
+        self._respawn_s = -np.inf
+        self._kept: Backlog[bytes] = Backlog(messages.KEPT_S, messages.KEPT_BYTES)
+        self._inbox: Backlog[tuple[str, Any]] = Backlog(_INBOX_S, _INBOX_BYTES)
+        self._changed = threading.Condition()
+        self._closed = False
+        self.restart(hello)
+        self._feeder = threading.Thread(target=self._feed, name="live page", daemon=True)
+        self._feeder.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why the page is not served at the moment; empty if it is."""
+        return self._trouble
+
+    def restart(self, hello: Mapping[str, Any]) -> None:
+        """Begin anew at scan 0, with another ``hello``: viewers forget the trace."""
+        self._sfreq = float(hello["sfreq"])
+        self._put("hello", dict(hello))
+
+    def scans(self, first: int, uv: np.ndarray) -> None:
+        """Show scans.
+
+        Parameters
+        ----------
+        first
+            Index of the first one.
+        uv
+            (n_channels, n_scans), µV; NaN where lost.
+        """
+        copied = np.array(uv, dtype=np.float32)
+        if copied.shape[1]:
+            seconds = copied.shape[1] / self._sfreq
+            self._put("scans", (first, copied, time.time()), seconds, copied.nbytes)
+
+    def events(self, events: Iterable[Event]) -> None:
+        """Show events of the detector, provisional and decided, accepted and rejected."""
+        for event in events:
+            self._put("event", event)
+
+    def state(self, state: Mapping[str, Any]) -> None:
+        """Show how things are; a few times a second, the fields of the ``state`` message."""
+        self._put("state", dict(state))
+
+    def said(self, text: str) -> None:
+        """Show a line for people."""
+        self._put("said", {"at": f"{datetime.now():%H:%M:%S}", "text": text})
+
+    def take_commands(self) -> list[Command]:
+        """Return what viewers asked for since the last call."""
+        return [self._commands.popleft() for _ in range(len(self._commands))]
+
+    def close(self, text: str = "It is over.") -> None:
+        """Tell the viewers that it is over, and end the server."""
+        if self._closed:
+            return
+        self._put("over", {"text": text})
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._feeder.join(_JOIN_S)
+        self._child.end()
+
+    def _put(self, kind: str, item: Any, seconds: float = 0.0, n_bytes: int = 0) -> None:
+        with self._changed:
+            self._inbox.put(kind, (kind, item), seconds, n_bytes)
+            self._changed.notify()
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        self._commands.append(Command(said["name"], said["time_s"], said["fields"]))
+
+    def _feed(self) -> None:
+        """Pass on what comes, and keep the server alive."""
+        while not self._closed or self._inbox:
+            with self._changed:
+                if not self._inbox and not self._closed:
+                    self._changed.wait(_LOOK_S)
+                items = [self._inbox.take() for _ in range(len(self._inbox))]
+            lines = [self._line(kind, item) for kind, item in items]
+            if self._child.has_ended:
+                self._trouble = self._child.error or "the live page has ended"
+                if time.monotonic() < self._respawn_s:
+                    continue
+                self._respawn_s = time.monotonic() + _RESPAWN_S
+                with suppress(OSError):
+                    self._child.end()
+                    self._child = Child(self._config, self._hear)
+                    self._trouble = ""
+                lines = self._kept.items()
+            with suppress(OSError, ValueError):  # it died; the next turn sees it
+                self._child.write(b"".join(lines))
+
+    def _line(self, kind: str, item: Any) -> bytes:
+        """Return an item as a line, kept for viewers to come."""
+        seconds = 0.0
+        match kind:
+            case "hello":
+                self._ch_names = list(item["ch_names"])
+                self._kept_sfreq = float(item["sfreq"])
+                self._minutes = Minutes(len(self._ch_names))
+            case "scans":
+                seconds = item[1].shape[1] / self._kept_sfreq
+                item = messages.scans_fields(*item)
+            case "event":
+                item = self._counted(item)
+            case "state":
+                item = self._with_minutes(item)
+        line = messages.line(kind, item)
+        self._kept.put(kind, line, seconds, len(line))
+        return line
+
+    def _counted(self, event: Event) -> dict[str, Any]:
+        fields = messages.event_fields(event, self._ch_names)
+        is_twitch = event.trial_type == FASCICULATION and event.reason == NOT_APPLICABLE
+        if is_twitch and not event.provisional:
+            self._minutes.count(fields["channel"], event.peak_time)
+        return fields
+
+    def _with_minutes(self, state: dict[str, Any]) -> dict[str, Any]:
+        channels = state["channels"]
+        valid_s = np.array([channel["valid_s"] for channel in channels], dtype=float)
+        self._minutes.tell(state["elapsed_s"], valid_s)
+        rates = self._minutes.last_minute()
+        told = [
+            {**channel, "last_minute_per_min": rate}
+            for channel, rate in zip(channels, rates.tolist(), strict=True)
+        ]
+        return {**state, "channels": told, "rates": self._minutes.fields()}
+
+
+def _reachable(host: str) -> str:
+    """Return the address to write in a URL; for one that means all, that of the way out."""
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+            way_out.connect(("192.0.2.1", 9))  # sends nothing; an address of RFC 5737
+            host = way_out.getsockname()[0]
+    return f"[{host}]" if ":" in host else host
