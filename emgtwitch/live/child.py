@@ -88,11 +88,6 @@ class Child:
         """Whether the process is gone."""
         return self._process.poll() is not None
 
-    @property
-    def error(self) -> str:
-        """Why it does not listen, if it said so."""
-        return str(self._answer.get("error", ""))
-
     def write(self, lines: bytes) -> None:
         """Send lines; waits until there is room.
 
@@ -105,6 +100,10 @@ class Child:
         self._process.stdin.write(lines)
         self._process.stdin.flush()
 
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
     def end(self) -> None:
         """End the process: it says goodbye when its input ends, or is killed after a while."""
         assert self._process.stdin
@@ -113,5 +112,5 @@ class Child:
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self.kill()
             self._process.wait()

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -54,10 +54,10 @@ def scans_of(fields: Mapping[str, Any], n_channels: int) -> np.ndarray:
     return np.frombuffer(base64.b64decode(fields["uv"]), dtype="<f4").reshape(n_channels, -1)
 
 
-def event_fields(event: Event, ch_names: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of an ``event`` message."""
+def event_fields(event: Event, channel: int) -> dict[str, Any]:
+    """Return the fields of an ``event`` message; `channel` is its index."""
     return {
-        "channel": ch_names.index(event.channel),
+        "channel": channel,
         "provisional": event.provisional,
         "trial_type": event.trial_type,
         "onset_s": event.onset,

@@ -36,14 +36,14 @@ class Request:
 
     Attributes
     ----------
-    method, name
+    method, path
         ``"GET"`` or ``"POST"``, and what follows the token in the path.
     n_body
         Bytes that follow.
     """
 
     method: str
-    name: str
+    path: str
     n_body: int
 
 
@@ -63,10 +63,9 @@ def read_head(head: bytes, token: str, port: int) -> Request | None:
     words = first.split(" ")
     if len(words) != 3 or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
         return None
-    method, path, _ = words
-    empty, _, rest = path.partition("?")[0].partition("/")
-    given, slash, name = rest.partition("/")
-    if not hmac.compare_digest(given.encode(), token.encode()) or empty or not slash:
+    method, target, _ = words
+    given, path = target[: len(token) + 1], target[len(token) + 1 :].partition("?")[0]
+    if not hmac.compare_digest(given.encode(), f"/{token}".encode()) or path[:1] not in ("", "/"):
         return None
     headers: dict[str, str] = {}
     for line in filter(None, lines):
@@ -84,11 +83,11 @@ def read_head(head: bytes, token: str, port: int) -> Request | None:
     if not re.fullmatch("[0-9]{1,9}", length):
         return None
     if method == "GET" and not int(length):
-        return Request(method, name, 0)
+        return Request(method, path, 0)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     wanted = method == "POST" and origin is not None and kind == "application/json"
     if wanted and 0 < int(length) <= MOST_BODY_BYTES:
-        return Request(method, name, int(length))
+        return Request(method, path, int(length))
     return None
 
 
@@ -124,10 +123,20 @@ def read_command(body: bytes, possible: list[str]) -> tuple[str, dict[str, Any]]
         value = told.get(key)
         if value is None and not needed:
             continue
-        if kind is float and type(value) in (int, float) and math.isfinite(value):
-            fields[key] = float(value)
-        elif kind is str and isinstance(value, str) and len(value) <= _MOST_CHARACTERS:
-            fields[key] = value
-        else:
+        if not (_is_number(value) if kind is float else _is_text(value)):
             return None
+        fields[key] = kind(value)
     return name, fields
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def _is_text(value: object) -> bool:
+    """Return whether it is a short text that can be written anywhere: no half characters."""
+    is_short = isinstance(value, str) and len(value) <= _MOST_CHARACTERS
+    return is_short and not re.search("[\ud800-\udfff]", str(value))

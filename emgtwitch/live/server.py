@@ -1,7 +1,7 @@
 """The server of the live page: ``python -m emgtwitch.live.server``, a child of a `LiveView`.
 
 Standard input brings its configuration and then messages, one JSON object a line; standard output
-takes where it listens, and commands of the viewers. It ends when the input ends.
+takes where it listens, and then commands of the viewers. It ends when the input ends.
 """
 
 import asyncio
@@ -12,56 +12,22 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from emgtwitch.live import messages, requests
+from emgtwitch.live import answers, messages, requests
 from emgtwitch.live.backlog import Backlog
+from emgtwitch.live.state import State
 from emgtwitch.live.viewers import Viewer
 
 MOST_VIEWERS = 32
-_MOST_UNREAD = 64  # requests being read; beyond, the oldest is given up
-_REQUEST_S = 5.0
+MOST_OTHERS = 64  # connections beside them; beyond, the oldest is given up
+REQUEST_S = 5.0
+_ANSWER_S = 20.0
 _LINGER_S, _LINGER_BYTES = 1.0, 1_000_000
 _SEND_BYTES = 262_144  # in the system's hands; more would only make a slow viewer late
 _MOST_LINES = 100  # read but not handled yet
 _GOODBYE_S = 1.0
-_PAGE = Path(__file__).parent / "page"
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-}
-_HEADERS = b"""\
-Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
-connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
-frame-ancestors 'none'
-Cross-Origin-Resource-Policy: same-origin
-X-Content-Type-Options: nosniff
-Referrer-Policy: no-referrer
-Cache-Control: no-store
-Connection: close
-""".replace(b"\n", b"\r\n")
-_REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n" + _HEADERS + b"\r\n"
-_TAKEN = b"HTTP/1.1 204 No Content\r\n" + _HEADERS + b"\r\n"
-_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + _HEADERS
-_RETRY = b"retry: 1000\n\n"
-
-
-def _page_files() -> dict[str, bytes]:
-    """Return the whole answer for each file of the page, by name; the page itself has none."""
-    answers = {}
-    for path in _PAGE.glob("*"):
-        if kind := _TYPES.get(path.suffix):
-            body = path.read_bytes()
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-            answers[path.name] = head.encode() + _HEADERS + b"\r\n" + body
-    if "index.html" in answers:
-        answers[""] = answers.pop("index.html")
-    return answers
+_SWITCH_S = 0.0005  # that a message may have to wait while quality is judged
 
 
 class Server:
@@ -75,94 +41,106 @@ class Server:
 
     def __init__(self, token: str, port: int) -> None:
         self._token, self._port = token, port
-        self._files = _page_files()
+        self._files = answers.files(token)
         self._kept: Backlog[bytes] = Backlog(messages.KEPT_S, messages.KEPT_BYTES)
         self._viewers: set[Viewer] = set()
-        self._unread: dict[asyncio.Task[Any], None] = {}
+        self._others: dict[asyncio.Task[Any], None] = {}
         self._sfreq, self._possible = 1.0, list[str]()
+        self.state = State()
         self.is_over = False
 
     def take(self, line: bytes) -> None:
         """Pass on a message of the source."""
         fields = json.loads(line)
         kind, seconds = fields["type"], 0.0
-        if kind == "hello":
-            self._sfreq, self._possible = fields["sfreq"], fields["commands"]
-        elif kind == "scans":
-            seconds = fields["n"] / self._sfreq
-        self.is_over |= kind == "over"
-        frame = b"data: " + line.rstrip() + b"\n\n"
+        match kind:
+            case "hello":
+                self._sfreq, self._possible = fields["sfreq"], fields["commands"]
+                self.state.restart(fields)
+            case "scans":
+                seconds = fields["n"] / self._sfreq
+                self.state.take(fields, seconds)
+            case "state":
+                line = messages.line(kind, self.state.completed(fields))
+            case "over":
+                self.is_over = True
+        frame = b"data: " + line + b"\n"
         self._kept.put(kind, frame, seconds, len(frame))
         for viewer in self._viewers:
             viewer.offer(kind, frame, seconds)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection."""
-        with suppress(OSError, asyncio.CancelledError):
-            await self._answer(reader, writer)
-        writer.transport.abort()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request, body = await self._read(reader)
-        answer = _REFUSED
-        if request and request.method == "POST" and request.name == "command":
-            if command := requests.read_command(body, self._possible):
-                _tell(name=command[0], time_s=time.time(), fields=command[1])
-                answer = _TAKEN
-        elif request and request.method == "GET" and request.name == "stream":
-            if len(self._viewers) < MOST_VIEWERS:
-                return await self._stream(reader, writer)
-            answer = _TOO_MANY
-        elif request and request.method == "GET":
-            answer = self._files.get(request.name, _REFUSED)
-        writer.write(answer)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_REQUEST_S):
-                await writer.drain()
-                writer.write_eof()
-        await _linger(reader)
-
-    async def _read(self, reader: asyncio.StreamReader) -> tuple[requests.Request | None, bytes]:
-        """Read a request; None if it is to be refused."""
         task = asyncio.current_task()
         assert task
-        self._unread[task] = None
-        if len(self._unread) > _MOST_UNREAD:
-            next(iter(self._unread)).cancel()
+        self._others[task] = None
+        if len(self._others) > MOST_OTHERS:
+            next(iter(self._others)).cancel()
+        writer.transport.set_write_buffer_limits(0)  # what is drained is in the system's hands
         try:
-            async with asyncio.timeout(_REQUEST_S):
+            answer = await self._answer(reader)
+            if answer == answers.STREAM:
+                del self._others[task]
+                await self._stream(reader, writer)
+            else:
+                writer.write(answer)
+                async with asyncio.timeout(_ANSWER_S):
+                    await writer.drain()
+            writer.write_eof()
+            await _linger(reader)
+        except (OSError, asyncio.CancelledError):  # TimeoutError too
+            pass
+        finally:
+            self._others.pop(task, None)
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        """Read a request, and return the answer; that of a stream is to be continued."""
+        try:
+            async with asyncio.timeout(REQUEST_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 request = requests.read_head(head, self._token, self._port)
-                return request, await reader.readexactly(request.n_body) if request else b""
+                body = await reader.readexactly(request.n_body) if request else b""
         except (TimeoutError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
-            return None, b""
-        finally:
-            del self._unread[task]
+            return answers.REFUSED
+        match request:
+            case requests.Request("POST", "/command"):
+                command = requests.read_command(body, self._possible)
+                if command:
+                    _tell(name=command[0], time_s=time.time(), fields=command[1])
+                    return answers.TAKEN
+            case requests.Request("GET", "/stream"):
+                is_room = len(self._viewers) < MOST_VIEWERS
+                return answers.STREAM if is_room else answers.TOO_MANY
+            case requests.Request("GET", path):
+                return self._files.get(path, answers.REFUSED)
+        return answers.REFUSED
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Show the messages to a viewer until one side ends it."""
-        viewer = Viewer([_STREAM + b"\r\n" + _RETRY, *self._kept.items()])
-        self._viewers.add(viewer)
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
+        viewer = Viewer([answers.STREAM, *self._kept.items()])
+        self._viewers.add(viewer)
         sending = asyncio.create_task(viewer.send_all(writer))
         leaving = asyncio.create_task(reader.read(1))  # a viewer has nothing more to say
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._viewers.discard(viewer)
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.wait({sending, leaving})
+        if not sending.cancelled():
+            sending.result()
 
 
 async def _linger(reader: asyncio.StreamReader) -> None:
     """Read what is still coming: closing before would destroy the answer on its way."""
     n_bytes = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER_S):
-            while n_bytes < _LINGER_BYTES and (some := await reader.read(65_536)):
-                n_bytes += len(some)
+    async with asyncio.timeout(_LINGER_S):
+        while n_bytes < _LINGER_BYTES and (some := await reader.read(65_536)):
+            n_bytes += len(some)
 
 
 def _tell(**fields: Any) -> None:
@@ -179,10 +157,11 @@ def _listen(host: str, port: int) -> socket.socket:
         It cannot.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server(address[:2], family=family)
+    return socket.create_server((str(address[0]), int(address[1])), family=family)
 
 
 async def _run(config: dict[str, Any]) -> None:
+    """Serve until standard input ends."""
     try:
         listening = _listen(config["host"], config["port"])
     except (OSError, UnicodeError) as error:
@@ -203,22 +182,25 @@ async def _run(config: dict[str, Any]) -> None:
             loop.call_soon_threadsafe(take, line)
         loop.call_soon_threadsafe(ended.set)
 
-    async with await asyncio.start_server(
+    accepting = await asyncio.start_server(
         server.serve, sock=listening, limit=requests.MOST_HEAD_BYTES
-    ):
-        _tell(port=port)
-        threading.Thread(target=read, name="source", daemon=True).start()
-        await ended.wait()
+    )
+    _tell(port=port)
+    threading.Thread(target=read, name="source", daemon=True).start()
+    judging = asyncio.create_task(server.state.keep_judging())
+    await ended.wait()
+    accepting.close()
+    judging.cancel()
     if not server.is_over:
         server.take(messages.line("over", {"text": "The program that showed this has ended."}))
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others, timeout=_GOODBYE_S)
 
 
 def main() -> None:
     """Serve until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the source
+    sys.setswitchinterval(_SWITCH_S)
     config = json.loads(sys.stdin.buffer.readline() or b"null")
     with suppress(OSError):  # the source is gone
         if config:

@@ -1,5 +1,6 @@
 """What a running recording, or a playback, uses to show itself on the live page."""
 
+import math
 import secrets
 import socket
 import threading
@@ -81,24 +82,18 @@ class LiveView:
             self._child.end()
             raise
         self.url = f"http://{_reachable(host)}:{port}/{token}/"
-        self._trouble = ""
-        self._respawn_s = -np.inf
         self._kept: Backlog[bytes] = Backlog(messages.KEPT_S, messages.KEPT_BYTES)
-        self._inbox: Backlog[tuple[str, Any]] = Backlog(_INBOX_S, _INBOX_BYTES)
+        self._inbox: Backlog[tuple[str, Any, float]] = Backlog(_INBOX_S, _INBOX_BYTES)
         self._changed = threading.Condition()
         self._closed = False
         self.restart(hello)
         self._feeder = threading.Thread(target=self._feed, name="live page", daemon=True)
         self._feeder.start()
 
-    @property
-    def trouble(self) -> str:
-        """Why the page is not served at the moment; empty if it is."""
-        return self._trouble
-
     def restart(self, hello: Mapping[str, Any]) -> None:
         """Begin anew at scan 0, with another ``hello``: viewers forget the trace."""
-        self._sfreq = float(hello["sfreq"])
+        self._ch_names, self._sfreq = list(hello["ch_names"]), float(hello["sfreq"])
+        self._minutes = Minutes(len(self._ch_names))
         self._put("hello", dict(hello))
 
     def scans(self, first: int, uv: np.ndarray) -> None:
@@ -110,8 +105,15 @@ class LiveView:
             Index of the first one.
         uv
             (n_channels, n_scans), µV; NaN where lost.
+
+        Raises
+        ------
+        ValueError
+            Another number of channels.
         """
         copied = np.array(uv, dtype=np.float32)
+        if copied.ndim != 2 or len(copied) != len(self._ch_names):
+            raise ValueError(f"{len(self._ch_names)} channels are shown, not {copied.shape}")
         if copied.shape[1]:
             seconds = copied.shape[1] / self._sfreq
             self._put("scans", (first, copied, time.time()), seconds, copied.nbytes)
@@ -119,11 +121,22 @@ class LiveView:
     def events(self, events: Iterable[Event]) -> None:
         """Show events of the detector, provisional and decided, accepted and rejected."""
         for event in events:
-            self._put("event", event)
+            channel = self._ch_names.index(event.channel)
+            is_twitch = event.trial_type == FASCICULATION and event.reason == NOT_APPLICABLE
+            if is_twitch and not event.provisional:
+                self._minutes.count(channel, event.peak_time)
+            self._put("event", messages.event_fields(event, channel))
 
     def state(self, state: Mapping[str, Any]) -> None:
         """Show how things are; a few times a second, the fields of the ``state`` message."""
-        self._put("state", dict(state))
+        valid_s = np.array([channel["valid_s"] for channel in state["channels"]], dtype=float)
+        self._minutes.tell(state["elapsed_s"], valid_s)
+        recent = self._minutes.last_minute().tolist()
+        channels = [
+            {**channel, "last_minute_per_min": rate}
+            for channel, rate in zip(state["channels"], recent, strict=True)
+        ]
+        self._put("state", {**state, "channels": channels, "rates": self._minutes.fields()})
 
     def said(self, text: str) -> None:
         """Show a line for people."""
@@ -142,11 +155,13 @@ class LiveView:
             self._closed = True
             self._changed.notify()
         self._feeder.join(_JOIN_S)
-        self._child.end()
+        if self._feeder.is_alive():  # the server takes nothing
+            self._child.kill()
+            self._feeder.join()
 
     def _put(self, kind: str, item: Any, seconds: float = 0.0, n_bytes: int = 0) -> None:
         with self._changed:
-            self._inbox.put(kind, (kind, item), seconds, n_bytes)
+            self._inbox.put(kind, (kind, item, seconds), seconds, n_bytes)
             self._changed.notify()
 
     def _hear(self, said: dict[str, Any]) -> None:
@@ -154,61 +169,31 @@ class LiveView:
 
     def _feed(self) -> None:
         """Pass on what comes, and keep the server alive."""
+        respawn_s = -math.inf
         while not self._closed or self._inbox:
             with self._changed:
                 if not self._inbox and not self._closed:
                     self._changed.wait(_LOOK_S)
                 items = [self._inbox.take() for _ in range(len(self._inbox))]
-            lines = [self._line(kind, item) for kind, item in items]
-            if self._child.has_ended:
-                self._trouble = self._child.error or "the live page has ended"
-                if time.monotonic() < self._respawn_s:
+            lines = [self._kept_line(*item) for item in items]
+            if self._child.has_ended and not self._closed:
+                if time.monotonic() < respawn_s:
                     continue
-                self._respawn_s = time.monotonic() + _RESPAWN_S
+                respawn_s = time.monotonic() + _RESPAWN_S
+                self._child.end()
                 with suppress(OSError):
-                    self._child.end()
                     self._child = Child(self._config, self._hear)
-                    self._trouble = ""
                 lines = self._kept.items()
             with suppress(OSError, ValueError):  # it died; the next turn sees it
                 self._child.write(b"".join(lines))
+        self._child.end()
 
-    def _line(self, kind: str, item: Any) -> bytes:
-        """Return an item as a line, kept for viewers to come."""
-        seconds = 0.0
-        match kind:
-            case "hello":
-                self._ch_names = list(item["ch_names"])
-                self._kept_sfreq = float(item["sfreq"])
-                self._minutes = Minutes(len(self._ch_names))
-            case "scans":
-                seconds = item[1].shape[1] / self._kept_sfreq
-                item = messages.scans_fields(*item)
-            case "event":
-                item = self._counted(item)
-            case "state":
-                item = self._with_minutes(item)
-        line = messages.line(kind, item)
+    def _kept_line(self, kind: str, item: Any, seconds: float) -> bytes:
+        """Return an item as a line, kept for another server."""
+        fields = messages.scans_fields(*item) if kind == "scans" else item
+        line = messages.line(kind, fields)
         self._kept.put(kind, line, seconds, len(line))
         return line
-
-    def _counted(self, event: Event) -> dict[str, Any]:
-        fields = messages.event_fields(event, self._ch_names)
-        is_twitch = event.trial_type == FASCICULATION and event.reason == NOT_APPLICABLE
-        if is_twitch and not event.provisional:
-            self._minutes.count(fields["channel"], event.peak_time)
-        return fields
-
-    def _with_minutes(self, state: dict[str, Any]) -> dict[str, Any]:
-        channels = state["channels"]
-        valid_s = np.array([channel["valid_s"] for channel in channels], dtype=float)
-        self._minutes.tell(state["elapsed_s"], valid_s)
-        rates = self._minutes.last_minute()
-        told = [
-            {**channel, "last_minute_per_min": rate}
-            for channel, rate in zip(channels, rates.tolist(), strict=True)
-        ]
-        return {**state, "channels": told, "rates": self._minutes.fields()}
 
 
 def _reachable(host: str) -> str:

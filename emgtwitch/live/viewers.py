@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from emgtwitch.live.backlog import Backlog
 
 _LATE_S, _LATE_BYTES = 5.0, 8_000_000  # what may wait for a viewer who is slower than the signal
-_STALLED_S = 10.0  # without taking anything
+_STALLED_S = 5.0  # without taking anything
 _AT_ONCE_BYTES = 65_536
 
 
