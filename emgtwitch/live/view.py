@@ -75,6 +75,7 @@ class LiveView:
         token = "".join(secrets.choice(_TOKEN_LETTERS) for _ in range(_TOKEN_LENGTH))
         self._config = {"host": host, "port": 0, "token": token}
         self._commands: deque[Command] = deque(maxlen=_MOST_COMMANDS)
+        self._trouble: deque[str] = deque(maxlen=_MOST_COMMANDS)
         self._child = Child(self._config, self._hear)
         try:
             self._config["port"] = port = self._child.port()
@@ -133,10 +134,10 @@ class LiveView:
         self._minutes.tell(state["elapsed_s"], valid_s)
         recent = self._minutes.last_minute().tolist()
         channels = [
-            {**channel, "last_minute_per_min": rate}
+            {"last_minute_per_min": rate, **channel}
             for channel, rate in zip(state["channels"], recent, strict=True)
         ]
-        self._put("state", {**state, "channels": channels, "rates": self._minutes.fields()})
+        self._put("state", {"rates": self._minutes.fields(), **state, "channels": channels})
 
     def said(self, text: str) -> None:
         """Show a line for people."""
@@ -145,6 +146,10 @@ class LiveView:
     def take_commands(self) -> list[Command]:
         """Return what viewers asked for since the last call."""
         return [self._commands.popleft() for _ in range(len(self._commands))]
+
+    def take_trouble(self) -> list[str]:
+        """Return lines for the terminal on what happened to the server since the last call."""
+        return [self._trouble.popleft() for _ in range(len(self._trouble))]
 
     def close(self, text: str = "It is over.") -> None:
         """Tell the viewers that it is over, and end the server."""
@@ -180,6 +185,7 @@ class LiveView:
                 if time.monotonic() < respawn_s:
                     continue
                 respawn_s = time.monotonic() + _RESPAWN_S
+                self._trouble.append("the server of the live page ended; it is started again")
                 self._child.end()
                 with suppress(OSError):
                     self._child = Child(self._config, self._hear)
