@@ -1,0 +1,108 @@
+/** Twitches per minute over time. */
+
+import { colours, sign } from "./theme.js";
+import { SIDE_WORDS } from "./words.js";
+
+const HEIGHT = 165;
+const RADIUS = 3.5;
+const MOSTLY_VALID = 0.5; // share of a minute below which its rate is drawn hollow
+const DASHES = { left: [], right: [6, 3], null: [2, 3] };
+
+export class Rates {
+  constructor(root) {
+    this.root = root;
+    this.plot = null;
+    this.rates = null;
+    new ResizeObserver(() => this.plot?.setSize({ width: root.clientWidth, height: HEIGHT })).observe(
+      root,
+    );
+  }
+
+  begin(hello) {
+    this.hello = hello;
+    this.rates = null;
+    this.rebuild();
+  }
+
+  /** Make the plot anew, in the present colours. */
+  rebuild() {
+    if (!this.hello) return;
+    this.plot?.destroy();
+    const theme = (this.theme = colours());
+    const axis = {
+      stroke: theme.soft,
+      font: `11px ${theme.font}`,
+      labelFont: `11px ${theme.font}`,
+      grid: { stroke: theme.faint, width: 1 },
+      ticks: { stroke: theme.faint, width: 1, size: 4 },
+    };
+    this.plot = new uPlot(
+      {
+        width: this.root.clientWidth,
+        height: HEIGHT,
+        cursor: { show: false },
+        legend: { show: false },
+        scales: {
+          x: { time: false, range: (_, low, high) => [Math.max(0, low - 0.5), Math.max(5, high + 1)] },
+          y: { range: (_, low, high) => [0, Math.max(5, 1.15 * (high ?? 0))] },
+        },
+        axes: [
+          { ...axis, label: "minutes since the start", labelSize: 18, size: 28, space: 60 },
+          { ...axis, size: 40, space: 32 },
+        ],
+        series: [{}, ...this.hello.sides.map((side) => this.#series(side))],
+        hooks: { draw: [(plot) => this.#points(plot)] },
+      },
+      this.#data(),
+      this.root,
+    );
+    this.root.setAttribute("aria-label", "Twitches per minute, each minute since the start");
+  }
+
+  /** Show the newest bins. */
+  show(rates) {
+    const seen = JSON.stringify(rates);
+    if (!this.plot || !rates || seen === this.seen) return;
+    this.seen = seen;
+    this.rates = rates;
+    this.plot.setData(this.#data());
+    const last = rates.minute_s.length - 1;
+    if (last < 0) return;
+    const words = this.hello.sides.map((side, c) => {
+      const value = rates.per_min[last][c];
+      return `${SIDE_WORDS[side]} ${this.hello.ch_names[c]} ${value ?? "unknown"}`;
+    });
+    this.root.setAttribute("aria-label", `Twitches per minute. Newest minute: ${words.join(", ")}`);
+  }
+
+  #series(side) {
+    return { stroke: this.theme[side ?? "none"], width: 1.5, dash: DASHES[side], points: { show: false } };
+  }
+
+  #data() {
+    const minutes = this.rates?.minute_s.map((start_s) => start_s / 60 + 0.5) ?? [];
+    return [minutes, ...this.hello.sides.map((_, c) => this.rates?.per_min.map((bin) => bin[c]) ?? [])];
+  }
+
+  #points(plot) {
+    const { ctx } = plot;
+    const ratio = uPlot.pxRatio;
+    ctx.save();
+    ctx.lineWidth = 1.5 * ratio;
+    ctx.setLineDash([]);
+    this.hello.sides.forEach((side, c) => {
+      ctx.strokeStyle = this.theme[side ?? "none"];
+      plot.data[0].forEach((minute, k) => {
+        const value = plot.data[c + 1][k];
+        if (value === null || value === undefined) return;
+        const path = new Path2D();
+        sign(path, side, plot.valToPos(minute, "x", true), plot.valToPos(value, "y", true), RADIUS * ratio);
+        const mostly = this.rates.valid[k][c] >= MOSTLY_VALID;
+        ctx.fillStyle = mostly ? ctx.strokeStyle : this.theme.panel;
+        ctx.fill(path);
+        ctx.stroke(path);
+      });
+    });
+    ctx.restore();
+  }
+}
