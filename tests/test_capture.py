@@ -176,8 +176,8 @@ def test_a_recording_that_was_killed_is_not_running(tmp_path):
 
 def test_the_line_keeps_what_matters_most_where_there_is_little_room():
     channels = [
-        ChannelStatus("calf_L", "left", 1, 3.0, 6.6),
-        ChannelStatus("calf_R", "right", 6, 15.0, math.nan),
+        ChannelStatus("calf_L", "left", 1, 3.0, 6.6, 29.0, 20.0),
+        ChannelStatus("calf_R", "right", 6, 15.0, math.nan, math.nan, 0.0),
     ]
     full = status_text(83, channels, 12, "signal lost since 12:00:00")
     assert full == (

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from emgtwitch.capture.audience import Audience
 from emgtwitch.channels import side_of
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.files import detections_of
@@ -31,8 +32,10 @@ class ChannelStatus:
         Decided ones since the start.
     recent_per_min
         Twitches in the last minute, or, before that, since the start, per minute.
-    noise_uv
-        Noise rms, µV; NaN before it is known.
+    noise_uv, floor_uv
+        Noise rms and detection floor (peak to peak), µV; NaN before they are known.
+    valid_s
+        Searched for twitches so far, s.
     """
 
     channel: str
@@ -40,6 +43,8 @@ class ChannelStatus:
     twitches: int
     recent_per_min: float
     noise_uv: float
+    floor_uv: float
+    valid_s: float
 
 
 class LiveRecording:
@@ -53,11 +58,15 @@ class LiveRecording:
         With one channel for each of the device.
     uv_per_count
         µV per count of each channel.
+    audience
+        Who looks on.
+    keep_events
+        Keep what is decided, for `finish`; memory then grows with it.
 
     Attributes
     ----------
     events
-        Decided rows of the event table so far.
+        Decided rows of the event table so far, if they are kept.
     n_scans
         Length of the recording so far, lost scans included.
     lost_scans
@@ -69,8 +78,13 @@ class LiveRecording:
         recorder: BdfRecorder | None,
         detector: StreamingDetector,
         uv_per_count: Sequence[float],
+        audience: Audience | None = None,
+        *,
+        keep_events: bool = True,
     ) -> None:
         self.recorder, self.detector = recorder, detector
+        self._audience = audience or Audience()
+        self._keep_events = keep_events
         self._uv_per_count = np.asarray(uv_per_count, dtype=float)[:, None]
         self.events: list[Event] = []
         self.n_scans = self.lost_scans = 0
@@ -126,15 +140,18 @@ class LiveRecording:
         return new
 
     def _push(self, block_uv: np.ndarray) -> list[Event]:
+        self._audience.scans(self.n_scans, block_uv)  # first, as detecting takes some time
         self.n_scans += block_uv.shape[1]
         return self._keep(self.detector.push(block_uv))
 
     def _keep(self, new: list[Event]) -> list[Event]:
-        """Keep what is decided, and count the twitches."""
+        """Keep what is decided, count the twitches, and show all."""
+        self._audience.events(new)
         for event in new:
             if event.provisional:
                 continue
-            self.events.append(event)
+            if self._keep_events:
+                self.events.append(event)
             if event.trial_type == FASCICULATION and event.reason == NOT_APPLICABLE:
                 self._counted[event.channel] += 1
                 self._recent[event.channel].append(event.peak_time)
@@ -155,6 +172,8 @@ class LiveRecording:
                     self._counted[account.channel],
                     len(recent) / minutes,
                     account.noise_uv,
+                    account.floor_uv,
+                    account.valid_s,
                 )
             )
         return found

@@ -55,7 +55,7 @@ class TypedMarks:
     def _read(self) -> None:
         with suppress(OSError, ValueError):  # closed under our hands at the end of the program
             while line := self._lines.readline(MOST_CHARACTERS + 1):
-                self._marks.put(SetMark(time.time(), _clean(line)))
+                self._marks.put(SetMark(time.time(), cleaned(line)))
         self.ended = True
 
     def take(self) -> list[SetMark]:
@@ -107,7 +107,7 @@ def leave_mark(dataset: Path, text: str) -> SetMark:
     InputError
         No recording is running there.
     """
-    mark = SetMark(time.time(), _clean(text))
+    mark = SetMark(time.time(), cleaned(text))
     running = [spool for spool in dataset.glob(f"{_SPOOL}_*") if _is_alive(spool, mark.time_s)]
     if not running:
         raise InputError(f"{dataset}: no recording is running here; see emgtwitch record --help")
@@ -134,10 +134,11 @@ def _is_alive(spool: Path, now_s: float) -> bool:
 def _parsed(line: bytes) -> SetMark | None:
     with suppress(ValueError, LookupError, TypeError):
         said = json.loads(line)
-        return SetMark(float(said["time_s"]), _clean(str(said["text"])))
+        return SetMark(float(said["time_s"]), cleaned(str(said["text"])))
     return None
 
 
-def _clean(text: str) -> str:
+def cleaned(text: str) -> str:
+    """Return the text of a mark in one line, not too long and never empty."""
     printable = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(printable.split())[:MOST_CHARACTERS] or DEFAULT_TEXT

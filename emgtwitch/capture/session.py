@@ -17,15 +17,15 @@ _OVERTIME_S = 5.0  # without scans, after which the computer's clock ends a reco
 
 
 class Marks(Protocol):
-    """Where marks come from: `TypedMarks`, `SpooledMarks`."""
+    """Where marks come from: `TypedMarks`, `SpooledMarks`, `Audience`."""
 
     def take(self) -> list[SetMark]:
         """Return the marks set since the last call."""
         ...
 
 
-def first_items(device: Device) -> tuple[list[object], datetime]:
-    """Return what comes until the first scans have come, and the local time of scan 0.
+def first_items(device: Device) -> list[object]:
+    """Return what comes until the first scans have come.
 
     Raises
     ------
@@ -38,20 +38,26 @@ def first_items(device: Device) -> tuple[list[object], datetime]:
         if time.monotonic() > until_s:
             raise BridgeError(f"{device.port}: the board does not send; reset it and try again")
         items += device.read(0.1)
-    now = datetime.now()
+    return items
+
+
+def local_time_of(device: Device, scan: int) -> datetime:
+    """Return the local time of a scan of a device; it is now where the device has no clock yet."""
     clock = device.clock
-    return items, clock.wall_time_of(0).astimezone().replace(tzinfo=None) if clock else now
+    if clock is None:
+        return datetime.now()
+    return clock.wall_time_of(scan).astimezone().replace(tzinfo=None)
 
 
 class Session:
-    """Moves scans from a device into a growing recording, and notes what happens on the way.
+    """Moves scans from a device into growing recordings, and notes what happens on the way.
 
     Parameters
     ----------
     device
         Open, and started by `run`.
     live
-        The recording.
+        The recording. One without a recorder keeps no marks.
     marks
         Where marks come from.
     most_scans
@@ -59,6 +65,8 @@ class Session:
 
     Attributes
     ----------
+    first_scan
+        Scan of the device that is scan 0 of the recording.
     trouble
         What is wrong at the moment, in words; empty if nothing.
     """
@@ -71,6 +79,7 @@ class Session:
         most_scans: int | None = None,
     ) -> None:
         self.device, self.live = device, live
+        self.first_scan = 0
         self._marks = marks
         self._most_scans = most_scans
         self._begun_s = time.monotonic()
@@ -92,14 +101,31 @@ class Session:
         """Whether typed marks have ended: Ctrl-D."""
         return any(isinstance(source, TypedMarks) and source.ended for source in self._marks)
 
-    def finish(self) -> list[Event]:
-        """Stop the board, take in the rest, and account for what should have come until now."""
+    @property
+    def next_scan(self) -> int:
+        """Scan of the device that comes next."""
+        return self.first_scan + self.live.n_scans
+
+    def go_on_with(self, live: LiveRecording, marks: Sequence[Marks] = ()) -> None:
+        """Let the next scan be scan 0 of another recording, into which all goes from now on."""
+        self.first_scan = self.next_scan
+        self.live, self._marks = live, marks
+
+    def finish(self, *, stop: bool = True) -> list[Event]:
+        """Take in the rest, and account for what should have come until now.
+
+        Parameters
+        ----------
+        stop
+            Stop the board before.
+        """
         due = self.live.n_scans
         if self.is_over and self._most_scans is not None:
             due = self._most_scans
         elif self.trouble:
             due = int(self._scan_at(time.time()))
-        self.device.stop()
+        if stop:
+            self.device.stop()
         new = self.step(0)
         return new + self.live.skip(due if self._most_scans is None else min(due, self._most_scans))
 
@@ -120,7 +146,7 @@ class Session:
                 case Block():
                     new += self._take(item)
                 case Mark():
-                    self._annotate(item.scan, f"{item.source} {item.code}")
+                    self._annotate(item.scan - self.first_scan, f"{item.source} {item.code}")
                 case Lost() | Reconnected() | Stalled() | Gap() | Notice():
                     self._note(item)
         for source in self._marks:
@@ -130,16 +156,20 @@ class Session:
 
     def _take(self, block: Block) -> list[Event]:
         """Take in a block, as far as it belongs to the recording."""
-        counts = block.counts
+        # Scans before the first are those of a recording that was finished while they were lost.
+        counts = block.counts[:, max(0, self.first_scan - block.first) :]
+        first = max(0, block.first - self.first_scan)
         if self._most_scans is not None:
-            counts = counts[:, : max(0, self._most_scans - block.first)]
-            self._is_past_end = block.first + block.counts.shape[1] >= self._most_scans
-        return self.live.take(block.first, counts) if counts.shape[1] else []
+            self._is_past_end = first + counts.shape[1] >= self._most_scans
+            counts = counts[:, : max(0, self._most_scans - first)]
+        return self.live.take(first, counts) if counts.shape[1] else []
 
     def _annotate(self, scan: float, text: str) -> None:
-        onset_s = scan / self.live.detector.sfreq
-        if self.live.recorder:
-            self.live.recorder.annotate(onset_s, 0.0, text)
+        onset_s = max(0.0, scan) / self.live.detector.sfreq
+        if self.live.recorder is None:
+            self._said.append(f"nothing is recorded, so no mark is kept: {text}")
+            return
+        self.live.recorder.annotate(onset_s, 0.0, text)
         self._said.append(f"mark at {onset_s:.1f} s: {text}")
 
     def _scan_at(self, time_s: float) -> float:
@@ -149,7 +179,7 @@ class Session:
         if clock is None:
             scan = self.live.n_scans - ago_ns * 1e-9 * self.live.detector.sfreq
         else:
-            scan = clock.scan_at(time.monotonic_ns() - ago_ns)
+            scan = clock.scan_at(time.monotonic_ns() - ago_ns) - self.first_scan
         return max(0.0, scan)
 
     def _note(self, item: Lost | Reconnected | Stalled | Gap | Notice) -> None:

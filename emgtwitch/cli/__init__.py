@@ -17,6 +17,7 @@ COMMANDS = {
     "detect": "find the twitches of recordings and write an event table for each",
     "evaluate": "judge an event table against the truth",
     "flash": "put the firmware on an Arduino Uno",
+    "live": "look at the signals of a board or of a recording, twitch by twitch, in a browser",
     "mark": "set a mark in the recording that is running",
     "note": "note treatments, symptoms and conditions of a day or a recording, and show them",
     "ports": "list the serial ports and what is probably behind them",
@@ -35,6 +36,7 @@ examples:
 
   emgtwitch ports                                 where is the board?
   emgtwitch check --port PORT                     is its signal good enough?
+  emgtwitch live --port PORT                      watch it in a browser
   emgtwitch record --port PORT --subject 01 --minutes 15     into the data set emg
   emgtwitch report emg                            which side twitches more, what changed
 

@@ -58,13 +58,18 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add what a recording may not tell itself, as a text file or a WAV."""
     group = parser.add_argument_group("reading, where a file does not tell it itself")
     group.add_argument("--sfreq", metavar="HZ", type=float, help="samples per second")
-    group.add_argument("--unit", metavar="uV|mV|V|nV", help="unit of the numbers")
     group.add_argument(
         "--uv-per-count",
         metavar="UV",
         type=float,
         help="microvolts per count of the converter: supply * 1e6 / (2^bits * gain), supply in V",
     )
+    add_file_options(group)
+
+
+def add_file_options(group: "argparse._ArgumentGroup") -> None:
+    """Add those of them that no board has."""
+    group.add_argument("--unit", metavar="uV|mV|V|nV", help="unit of the numbers")
     group.add_argument("--stream", metavar="NAME", help="which stream of an XDF file")
 
 

@@ -1,27 +1,21 @@
 """``emgtwitch record``: from a device into an EMG-BIDS data set, with the detector running."""
 
 import argparse
-import json
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from emgtwitch.cli import options, rate_table
+from emgtwitch.cli import options
+from emgtwitch.cli.board import Board, add_profile_options, opened_board, told_profile
+from emgtwitch.cli.page import add_host_option, hello_of, opened_page
+from emgtwitch.cli.rate_table import shown
+from emgtwitch.cli.recording import ending_signals, in_words, print_finished, run_until, tell
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
-    from emgtwitch.capture.live import LiveRecording
-    from emgtwitch.capture.session import Session
-    from emgtwitch.capture.status_line import StatusLine
-    from emgtwitch.detection.detections import Detections
-    from emgtwitch.recording.bdf_recorder import Recorded
-    from emgtwitch.recording.profile import Profile
-    from firmware_bridge.device import Device
-    from firmware_bridge.device_info import DeviceInfo
+    from emgtwitch.capture.audience import Audience
 
 _EPILOG = f"""\
 {options.SAFETY}
@@ -31,13 +25,16 @@ program loses nothing of what was there before (after a kill: emgtwitch recover)
 a mark, or type what happened and press Enter; from another terminal: emgtwitch mark. What is not
 said and cannot be guessed is asked.
 
+With --view the signals, the twitches and buttons for marks are on a page for a browser, too. What
+happens to the page or to those who look at it does not touch the recording.
+
 examples:
   emgtwitch ports                                     what is connected
   emgtwitch check --port /dev/ttyACM0                 is the signal good?
   emgtwitch record --port /dev/ttyACM0 --subject 01 --minutes 15
+  emgtwitch record --port /dev/ttyACM0 --subject 01 --view
   emgtwitch record --port COM4 --profile calves.toml --condition post-exercise
   emgtwitch record --write-profile calves.toml        an example of a profile, to be filled in"""
-_READ_S = 0.2
 _MOST_MINUTES = 7 * 24 * 60
 
 
@@ -46,28 +43,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     options.add_device_options(parser)
     group = parser.add_argument_group("what is recorded")
+    add_profile_options(group)
     add = group.add_argument
-    add("--subject", metavar="S", help="code of the person, letters and digits; no name")
     add("--minutes", metavar="M", type=float, help="how long (default: until Ctrl-C)")
-    add(
-        "--dataset",
-        metavar="DIR",
-        type=Path,
-        default=Path("emg"),
-        help="EMG-BIDS data set to record into, made if there is none (default: emg)",
-    )
-    add("--profile", metavar="FILE.toml", type=Path, help="whom, how, and where electrodes sit")
     add("--write-profile", metavar="FILE.toml", type=Path, help="write an example, record nothing")
-    add("--condition", metavar="rest|post-exercise", help="(default: rest)")
-    add("--exercise", metavar="TEXT", help="after which exercise, and when")
-    add("--posture", metavar="TEXT", help="as 'prone, feet over the edge of the bed'")
-    add("--treatment", metavar="TEXT", help="what is tried at present, and since when")
     add(
         "--capture",
         metavar="FILE.emgraw",
         type=Path,
         help="also keep every byte of the line, to look for faults of board or cable",
     )
+    group = parser.add_argument_group("the live page")
+    group.add_argument("--view", action="store_true", help="show it in a browser, too")
+    add_host_option(group)
     options.add_detection_options(parser)
     options.add_output_options(parser)
 
@@ -80,25 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"--minutes {arguments.minutes:g}: must be a second (0.017) to a week ({_MOST_MINUTES})"
         )
-    if arguments.profile and arguments.channels:
-        raise InputError("--channels: the profile names the channels already")
+    if arguments.host and not arguments.view:
+        raise InputError("--host is for the live page: give --view too")
     if arguments.port and not arguments.profile:
         _ask_what_is_missing(arguments)
-    known = _read_profile(arguments) if arguments.profile else None
-    if not known and arguments.port:
-        _told_profile(arguments, arguments.channels or ["unknown"])  # is what is told possible?
-    if arguments.dataset.exists() and not arguments.dataset.is_dir():
-        raise InputError(f"{arguments.dataset}: is there and is no folder; choose another name")
-    if arguments.port and not arguments.quiet:
-        print(f"{options.SAFETY}\n", file=sys.stderr)
-    named = known.channels if known else arguments.channels
-    n_channels = len(named) if named else None
-    with options.opened_device(arguments, n_channels, arguments.capture) as device:
-        names = arguments.channels or device.info.ch_names
-        profile = known or _told_profile(arguments, names, device.info)
-        scale = _scale(arguments, device.info, profile)
-        with _signals() as ended:
-            return _record(device, profile, scale, arguments, ended)
+    with opened_board(arguments, arguments.capture) as board:
+        hello = hello_of("record", in_words(board.profile), **board.signals)
+        page = opened_page(hello, arguments) if arguments.view else nullcontext()
+        with page as view, ending_signals() as ended:
+            from emgtwitch.capture.audience import Audience
+
+            return _record(board, arguments, Audience(view), ended)
 
 
 def _write_profile(path: Path) -> int:
@@ -134,7 +114,7 @@ def _ask_what_is_missing(arguments: argparse.Namespace) -> None:
                 raise InputError(f"no answer; give --{name}") from error
             setattr(arguments, name, answer or None)
             try:
-                _told_profile(arguments, ["unknown"])
+                told_profile(arguments, ["unknown"])
             except InputError as error:
                 print(error, file=sys.stderr)
                 setattr(arguments, name, None)
@@ -142,210 +122,58 @@ def _ask_what_is_missing(arguments: argparse.Namespace) -> None:
                 break
 
 
-def _said(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what the command line says of a profile."""
-    names = ("subject", "condition", "exercise", "posture", "treatment")
-    said = {name: getattr(arguments, name) for name in names}
-    said["mains_hz"] = int(arguments.mains) if arguments.mains in ("50", "60") else None
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def _read_profile(arguments: argparse.Namespace) -> "Profile":
-    from emgtwitch.recording.profile import read_profile
-
-    return read_profile(arguments.profile, **_said(arguments))
-
-
-def _told_profile(
-    arguments: argparse.Namespace, names: Sequence[str], info: "DeviceInfo | None" = None
-) -> "Profile":
-    """Return what is recorded, as the command line and, if it is known, the board say."""
-    from emgtwitch.recording.profile import Channel, Profile
-
-    told = info.about if info else {}
-    gains = info.gain if info and info.gain else (None,) * len(names)
-    channels = []
-    for k, (name, gain) in enumerate(zip(names, gains, strict=True)):
-        sensor = [told.get(f"ch{k}.{key}") for key in ("sensor", "output")]
-        channels.append(Channel(name, gain=gain, sensor=" ".join(filter(None, sensor))))
-    return Profile(channels=tuple(channels), **{"subject": ""} | _said(arguments))
-
-
-def _scale(
-    arguments: argparse.Namespace, info: "DeviceInfo", profile: "Profile"
-) -> tuple[float, ...]:
-    """Return µV per count of each channel; gains of a profile come before those of the board."""
-    gains = [channel.gain for channel in profile.channels]
-    if arguments.uv_per_count is None and info.vref_mv and info.bits and all(gains):
-        return tuple(1000 * info.vref_mv / 2**info.bits / gain for gain in gains if gain)
-    return options.device_scale(arguments, info)
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-    """Give a function that tells whether Ctrl-C, or the end of the terminal, asked for the end."""
-    asked: list[int] = []
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What is ignored stays so: nohup, or the background of a shell.
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [signal.signal(number, lambda number, _: asked.append(number)) for number in numbers]
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
 def _record(
-    device: "Device",
-    profile: "Profile",
-    scale: tuple[float, ...],
-    arguments: argparse.Namespace,
-    ended: Callable[[], bool],
+    board: Board, arguments: argparse.Namespace, audience: "Audience", ended: Callable[[], bool]
 ) -> int:
     """Record, finish the data set, and print what was recorded."""
-    from emgtwitch.capture.live import LiveRecording
-    from emgtwitch.capture.marks import SpooledMarks, TypedMarks
+    from emgtwitch.capture.into_dataset import DatasetRecording
+    from emgtwitch.capture.marks import TypedMarks
     from emgtwitch.capture.session import Marks, Session, first_items
     from emgtwitch.capture.status_line import StatusLine
-    from emgtwitch.detection.stream import StreamingDetector
-    from emgtwitch.recording.study_writer import finish_recording, start_recording
 
-    sfreq = round(device.info.sfreq)
-    detector = StreamingDetector(
-        sfreq,
-        [channel.name for channel in profile.channels],
-        lsb_uv=scale,
-        **options.detection_options(arguments),
-    )
+    detector = board.detector(arguments)
     line = StatusLine(quiet=arguments.quiet)
-    line.say(options.device_in_words(device.info))
-    device.start()
-    items, start = first_items(device)
-    recorder = start_recording(
+    line.say(options.device_in_words(board.device.info))
+    board.device.start()
+    items = first_items(board.device)
+    recording = DatasetRecording(
         arguments.dataset,
-        profile,
-        start=start,
-        sfreq=sfreq,
-        uv_per_count=scale,
-        about=_about_board(device.info),
+        board.profile,
+        device=board.device,
+        first_scan=0,
+        detector=detector,
+        uv_per_count=board.uv_per_count,
+        audience=audience,
     )
-    line.say(f"recording {_in_words(profile)} into {rate_table.shown(recorder.path)}")
+    recorder, whom = recording.recorder, in_words(board.profile)
+    audience.restart(
+        hello_of("record", whom, **board.signals, commands=("mark", "stop"), start=recording.start)
+    )
+    line.say(f"recording {whom}, into {shown(recorder.path)}")
     line.say("Enter sets a mark, Ctrl-C ends")
-    spooled = SpooledMarks(arguments.dataset)
-    marks: list[Marks] = [spooled]
+    marks: list[Marks] = [recording.marks, audience]
     if sys.stdin:
         marks.append(TypedMarks(sys.stdin))
-    live = LiveRecording(recorder, detector, scale)
-    most = None if arguments.minutes is None else round(60 * arguments.minutes * sfreq)
-    session = Session(device, live, marks, most)
+    most = None if arguments.minutes is None else round(60 * arguments.minutes * board.sfreq)
+    session = Session(board.device, recording.live, marks, most)
+
+    def stopped() -> bool:
+        return ended() or any(command.name == "stop" for command in audience.asked)
+
     try:
         session.take(items)
-        _run(session, line, ended)
+        run_until(
+            lambda: bool(stopped() or recorder.failed or session.is_over), session, line, audience
+        )
+        session.finish()
+        tell(session, line, audience)
+        line.end()
     finally:
-        spooled.close()
-        recorded = recorder.close()
-        finish_recording(recorder.path, recorded, _about_clock(device))
-    found, table = _save(live, recorder.path, start)
-    _print(recorder.path, recorded, found, table, arguments)
-    why = recorded.error or session.trouble
-    if why and not (ended() and recorded.error is None):
+        recording.close()
+    finished = recording.save()
+    print_finished(finished, arguments)
+    why = finished.recorded.error or session.trouble
+    if why and not (stopped() and finished.recorded.error is None):
         print(f"emgtwitch: the recording ended early: {why}", file=sys.stderr)
         return 1
     return 0
-
-
-def _run(session: "Session", line: "StatusLine", ended: Callable[[], bool]) -> None:
-    """Record until the end, telling how it goes; on the disk is then all that came."""
-    from emgtwitch.capture.status_line import status_text
-
-    live = session.live
-    assert live.recorder
-    typing = sys.stdin is not None and sys.stdin.isatty()
-    while not (ended() or live.recorder.failed or session.is_over):
-        session.step(_READ_S)
-        for text in session.take_said():
-            line.say(text)
-        if line.due:
-            state = live.recorded_s, live.status(), live.lost_scans, session.trouble
-            line.show(status_text(*state, width=line.width))
-        if typing and session.nothing_can_be_typed:
-            typing = False
-            line.say("nothing can be typed any more; marks by: emgtwitch mark")
-    session.finish()
-    for text in session.take_said():
-        line.say(text)
-    line.end()
-
-
-def _in_words(profile: "Profile") -> str:
-    """Return whom and what is recorded, to be seen before it is too late."""
-    told = (profile.condition, profile.exercise, profile.posture, profile.treatment)
-    return f"{profile.subject}, {', '.join(filter(None, told))},"
-
-
-def _about_board(info: "DeviceInfo") -> dict[str, Any]:
-    """Return what ``_emg.json`` says of the board."""
-    told = {
-        "ManufacturersModelName": info.board,
-        "DeviceSerialNumber": info.serial,
-    }
-    ours = {
-        "WireFormat": info.format,
-        "Firmware": info.firmware,
-        "ConverterBits": info.bits,
-        "ConverterReferenceMillivolts": info.vref_mv,
-        "PromisedSamplingFrequency": float(info.sfreq),
-    }
-    known = {key: value for key, value in ours.items() if value}
-    return {key: value for key, value in told.items() if value} | {"emgtwitch": known}
-
-
-def _about_clock(device: "Device") -> dict[str, Any]:
-    """Return what ``_emg.json`` says of the true rate, and of what was lost on the line."""
-    clock = device.clock
-    ours: dict[str, Any] = {"Line": vars(device.statistics)}
-    if clock:
-        ours |= {
-            "MeasuredSamplingFrequency": clock.mean_sfreq_hz,
-            "MeasuredSamplingFrequencyIsReliable": clock.trusted,
-            "FirstScan": clock.wall_time_of(0).isoformat(timespec="milliseconds"),
-        }
-    return {"emgtwitch": ours}
-
-
-def _save(live: "LiveRecording", recording: Path, start: datetime) -> tuple["Detections", Path]:
-    """Write the event table of what was detected while recording; return both."""
-    from emgtwitch.recording.derivatives import (
-        dataset_of,
-        derivative_path,
-        make_derivative_folder,
-    )
-
-    found = live.finish(recording.name, start)
-    dataset = dataset_of(recording)
-    assert dataset
-    table = derivative_path(dataset, recording, "events.tsv")
-    make_derivative_folder(dataset, table)
-    found.save(table)
-    return found, table
-
-
-def _print(
-    recording: Path,
-    recorded: "Recorded",
-    found: "Detections",
-    table: Path,
-    arguments: argparse.Namespace,
-) -> None:
-    lost = recorded.lost_scans + recorded.dropped_scans
-    if arguments.json:
-        told = rate_table.detected_json(recording, table, found)
-        print(json.dumps(told | {"lost_scans": lost}, indent=2))
-    elif not arguments.quiet:
-        print(rate_table.detected_text(recording, table, found))
-        print(rate_table.LEGEND)
-        for doubt in rate_table.doubts(found):
-            print(f"emgtwitch: warning: {doubt}", file=sys.stderr)
-        print(f"{recorded.n_scans} scans, {lost} of them lost")

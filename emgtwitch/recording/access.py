@@ -1,6 +1,6 @@
 """Take from a recording what the detector needs: blocks in µV, gaps, sides, converter steps."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,9 +85,15 @@ def blocks(raw: "mne.io.Raw", seconds: float = 10.0) -> Iterator[tuple[int, np.n
         A part of the file cannot be read.
     """
     step = max(1, round(seconds * raw.info["sfreq"]))
-    names, missing = emg_channels(raw), _missing_samples(raw)
+    read = reader(raw)
     for start in range(0, raw.n_times, step):
-        yield start, _block(raw, names, missing, start, min(start + step, raw.n_times))
+        yield start, read(start, min(start + step, raw.n_times))
+
+
+def reader(raw: "mne.io.Raw") -> Callable[[int, int], np.ndarray]:
+    """Return a function that reads the samples from one to before another, like `blocks`."""
+    names, missing = emg_channels(raw), _missing_samples(raw)
+    return lambda start, stop: _block(raw, names, missing, start, stop)
 
 
 def spread_blocks(raw: "mne.io.Raw") -> list[np.ndarray]:
@@ -100,11 +106,8 @@ def spread_blocks(raw: "mne.io.Raw") -> list[np.ndarray]:
     starts = np.arange(0, raw.n_times, step)
     if len(starts) > _MOST_SAMPLES:
         starts = np.linspace(0, raw.n_times - step, _MOST_SAMPLES).astype(int)
-    names, missing = emg_channels(raw), _missing_samples(raw)
-    return [
-        _block(raw, names, missing, int(start), min(int(start) + step, raw.n_times))
-        for start in starts
-    ]
+    read = reader(raw)
+    return [read(int(start), min(int(start) + step, raw.n_times)) for start in starts]
 
 
 def lsb_uv(raw: "mne.io.Raw") -> np.ndarray:
