@@ -25,6 +25,7 @@ REQUEST_S = 5.0
 _ANSWER_S = 20.0
 _LINGER_S, _LINGER_BYTES = 1.0, 1_000_000
 _SEND_BYTES = 262_144  # in the system's hands; more would only make a slow viewer late
+_MOST_WAITED_S = 1.0  # that scans count for after a pause
 _MOST_LINES = 100  # read but not handled yet
 _GOODBYE_S = 1.0
 _SWITCH_S = 0.0005  # that a message may have to wait while quality is judged
@@ -46,13 +47,14 @@ class Server:
         self._viewers: set[Viewer] = set()
         self._others: dict[asyncio.Task[Any], None] = {}
         self._sfreq, self._possible = 1.0, list[str]()
+        self._scans_s = time.monotonic()
         self.state = State()
         self.is_over = False
 
     def take(self, line: bytes) -> None:
         """Pass on a message of the source."""
         fields = json.loads(line)
-        kind, seconds = fields["type"], 0.0
+        kind, seconds, waited_s = fields["type"], 0.0, 0.0
         match kind:
             case "hello":
                 self._sfreq, self._possible = fields["sfreq"], fields["commands"]
@@ -60,6 +62,8 @@ class Server:
             case "scans":
                 seconds = fields["n"] / self._sfreq
                 self.state.take(fields, seconds)
+                now_s = time.monotonic()
+                waited_s, self._scans_s = min(now_s - self._scans_s, _MOST_WAITED_S), now_s
             case "state":
                 line = messages.line(kind, self.state.completed(fields))
             case "over":
@@ -67,7 +71,7 @@ class Server:
         frame = b"data: " + line + b"\n"
         self._kept.put(kind, frame, seconds, len(frame))
         for viewer in self._viewers:
-            viewer.offer(kind, frame, seconds)
+            viewer.offer(kind, frame, waited_s)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection."""

@@ -22,7 +22,7 @@ from emgtwitch.live.minutes import Minutes
 
 _TOKEN_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # none is taken for another; 5 bits each
 _TOKEN_LENGTH = 16
-_INBOX_S, _INBOX_BYTES = 10.0, 16_000_000
+_INBOX_S, _INBOX_BYTES = messages.KEPT_S, 16_000_000
 _MOST_COMMANDS = 100
 _LOOK_S = 0.5  # how often it is seen whether the server lives
 _RESPAWN_S = 1.0

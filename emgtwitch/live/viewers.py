@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from emgtwitch.live.backlog import Backlog
 
-_LATE_S, _LATE_BYTES = 5.0, 8_000_000  # what may wait for a viewer who is slower than the signal
+# How late a viewer who is slower than the signal may be; a playback may send much at once.
+_LATE_S, _LATE_BYTES = 5.0, 8_000_000
 _STALLED_S = 5.0  # without taking anything
 _AT_ONCE_BYTES = 65_536
 
@@ -27,7 +28,15 @@ class Viewer:
         self._is_over = False
 
     def offer(self, kind: str, frame: bytes, seconds: float) -> None:
-        """Add a message; never waits."""
+        """Add a message; never waits.
+
+        Parameters
+        ----------
+        kind, frame
+            Type of the message, and how it is sent.
+        seconds
+            That passed since the scans before, by the clock of this computer.
+        """
         self._backlog.put(kind, frame, seconds, len(frame))
         self._is_over |= kind == "over"
         self._changed.set()
