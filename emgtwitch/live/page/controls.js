@@ -21,7 +21,7 @@ export function wire(find, page) {
     page.traces.redraw();
   });
 
-  find("scale").append(new Option("automatic", ""));
+  find("scale").append(new Option("auto", ""));
   for (const step of STEPS_UV) find("scale").append(new Option(`± ${volts(step)}`, step));
   find("scale").addEventListener("change", () => {
     page.scale.chosen_uv = Number(find("scale").value) || null;

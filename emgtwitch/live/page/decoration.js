@@ -16,7 +16,7 @@ export function drawAxis(view, store) {
   const perSecond = store.sfreq / view.perColumn;
   const step_s = TICKS_S.find((step) => step * perSecond >= LEAST_TICK * ratio) ?? 10;
   const digits = step_s < 1 ? 1 : 0;
-  context.font = `${11 * ratio}px ${view.colours.font}`;
+  context.font = `${11 * ratio}px ${view.font}`;
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   const first = Math.floor((view.left * view.perColumn) / store.sfreq / step_s);
@@ -26,7 +26,9 @@ export function drawAxis(view, store) {
     context.fillStyle = view.colours.faint;
     context.fillRect(at, 0, ratio, bottom);
     context.fillStyle = view.colours.soft;
-    context.fillText(clock(k * step_s, digits), at, bottom + 14 * ratio);
+    const words = clock(k * step_s, digits);
+    const half = context.measureText(words).width / 2;
+    if (at - half > x && at + half < x + width) context.fillText(words, at, bottom + 14 * ratio);
   }
   context.fillStyle = view.colours.faint;
   for (const lane of view.lanes) context.fillRect(x, Math.round(lane.middle), width, ratio);
@@ -62,7 +64,7 @@ function shade(view, store, lane, event, words = intervalWords(event)) {
   context.translate(onset, 0); // the hatching moves with the stretch
   context.fillRect(start - onset, lane.top - lane.marks, stop - start, lane.marks + lane.height);
   context.translate(-onset, 0);
-  context.font = `${11 * ratio}px ${view.colours.font}`;
+  context.font = `${11 * ratio}px ${view.font}`;
   if (stop - start < context.measureText(words).width + 8 * ratio) return;
   context.textAlign = "left";
   context.textBaseline = "bottom";

@@ -6,6 +6,8 @@ import { clock, make, timeOfDay } from "./words.js";
 const MOST_EVENTS = 40;
 const MOST_SAID = 100;
 
+const timeOf = (event) => event.peak_s ?? event.onset_s;
+
 /** The last events, also for those who cannot hover over a mark. */
 export class EventList {
   constructor(body, onlyTwitches) {
@@ -27,12 +29,12 @@ export class EventList {
     const rows = events.all
       .filter(wanted)
       .slice(-MOST_EVENTS)
-      .reverse()
+      .sort((a, b) => timeOf(b) - timeOf(a))
       .map((event) => {
         const row = make("tr", event.kind);
         const side = this.hello.sides[event.channel];
         row.append(
-          make("td", "time", clock(event.peak_s ?? event.onset_s, 2)),
+          make("td", "time", clock(timeOf(event), 2)),
           make("td", side ?? "none", this.hello.ch_names[event.channel]),
           make("td", "", eventWords(event)),
         );

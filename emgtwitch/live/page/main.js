@@ -168,7 +168,6 @@ function frame(now_ms) {
 function rest(now_ms) {
   events.settle(store.end / store.sfreq);
   traces.measure(store, events, now_ms);
-  find("exceeded").hidden = !scale.exceeded;
   waveforms.show(store);
   list.show(events);
 }

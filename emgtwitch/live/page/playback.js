@@ -34,7 +34,7 @@ export class Playback {
   show({ playing }) {
     if (!playing) return;
     this.paused = playing.paused;
-    say(this.find("play"), playing.paused ? "▶ Play" : "⏸ Pause");
+    say(this.find("play"), playing.paused ? "Play" : "Pause");
     const speed = this.find("speed");
     if (document.activeElement !== speed) speed.value = String(playing.speed);
     if (this.held) return;

@@ -4,7 +4,10 @@ import { colours, sign } from "./theme.js";
 import { SIDE_WORDS } from "./words.js";
 
 const HEIGHT = 165;
+const HEIGHT_OF_MANY = 300;
 const RADIUS = 3.5;
+const NAMES = 66; // CSS pixels to the right
+const LINE = 13;
 const MOSTLY_VALID = 0.5; // share of a minute below which its rate is drawn hollow
 const DASHES = { left: [], right: [6, 3], null: [2, 3] };
 
@@ -13,9 +16,7 @@ export class Rates {
     this.root = root;
     this.plot = null;
     this.rates = null;
-    new ResizeObserver(() => this.plot?.setSize({ width: root.clientWidth, height: HEIGHT })).observe(
-      root,
-    );
+    new ResizeObserver(() => this.plot?.setSize(this.#size())).observe(root);
   }
 
   begin(hello) {
@@ -38,8 +39,8 @@ export class Rates {
     };
     this.plot = new uPlot(
       {
-        width: this.root.clientWidth,
-        height: HEIGHT,
+        ...this.#size(),
+        padding: [10, NAMES, 0, 0],
         cursor: { show: false },
         legend: { show: false },
         scales: {
@@ -48,7 +49,7 @@ export class Rates {
         },
         axes: [
           { ...axis, label: "minutes since the start", labelSize: 18, size: 28, space: 60 },
-          { ...axis, size: 40, space: 32 },
+          { ...axis, size: 36, space: 24 },
         ],
         series: [{}, ...this.hello.sides.map((side) => this.#series(side))],
         hooks: { draw: [(plot) => this.#points(plot)] },
@@ -73,6 +74,11 @@ export class Rates {
       return `${SIDE_WORDS[side]} ${this.hello.ch_names[c]} ${value ?? "unknown"}`;
     });
     this.root.setAttribute("aria-label", `Twitches per minute. Newest minute: ${words.join(", ")}`);
+  }
+
+  #size() {
+    const height = this.hello.sides.length > 2 ? HEIGHT_OF_MANY : HEIGHT;
+    return { width: this.root.clientWidth, height };
   }
 
   #series(side) {
@@ -103,6 +109,29 @@ export class Rates {
         ctx.stroke(path);
       });
     });
+    this.#names(plot, ratio);
     ctx.restore();
+  }
+
+  /** Write each channel's name beside its newest value, none over another. */
+  #names(plot, ratio) {
+    const { ctx } = plot;
+    const last = plot.data[0].length - 1;
+    const labels = this.hello.ch_names
+      .map((name, c) => ({ name, side: this.hello.sides[c], value: plot.data[c + 1][last] }))
+      .filter(({ value }) => Number.isFinite(value))
+      .map((label) => ({ ...label, y: plot.valToPos(label.value, "y", true) }))
+      .sort((a, b) => a.y - b.y);
+    const x = plot.valToPos(plot.data[0][last], "x", true) + 8 * ratio;
+    ctx.font = `${11 * ratio}px ${this.theme.font}`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    let least = -Infinity;
+    for (const { name, side, y } of labels) {
+      const at = Math.max(y, least);
+      least = at + LINE * ratio;
+      ctx.fillStyle = this.theme[side ?? "none"];
+      ctx.fillText(name, x, at, NAMES * ratio);
+    }
   }
 }

@@ -10,10 +10,10 @@ const OFF_CENTRE = 0.2; // of the scale
 const LOOKED_AT = 2000; // samples of a channel, which tell enough of its spread
 
 /**
- * Level, spread and reach of each channel over the scans [from, to), µV.
+ * Level and spread of each channel over the scans [from, to), µV.
  *
- * The level is the median if the filters keep one, otherwise 0; spread and reach are the distance
- * from it of 90 % and of 100 % of the samples.
+ * The level is the median if the filters keep one, otherwise 0; within the spread around it lie
+ * 90 % of the samples.
  */
 export function extents(store, from, to) {
   const keepsLevel = store.filters[0].keepsLevel;
@@ -21,20 +21,15 @@ export function extents(store, from, to) {
   const stop = Math.min(to, store.end);
   const step = Math.max(1, Math.floor((stop - start) / LOOKED_AT));
   return store.shown.map((samples) => {
-    let low = Infinity;
-    let high = -Infinity;
     const some = [];
-    for (let i = start; i < stop; i++) {
+    for (let i = start; i < stop; i += step) {
       const value = samples[i % store.size];
-      if (value < low) low = value;
-      if (value > high) high = value;
-      if (i % step === 0 && value === value) some.push(value);
+      if (value === value) some.push(value);
     }
-    if (!some.length) return { level: 0, spread: 0, reach: 0 };
+    if (!some.length) return { level: 0, spread: 0 };
     const level = keepsLevel ? Float32Array.from(some).sort()[some.length >> 1] : 0;
     const away = Float32Array.from(some, (value) => Math.abs(value - level)).sort();
-    const spread = away[Math.floor(MOST_OF * away.length)];
-    return { level, spread, reach: Math.max(high - level, level - low) };
+    return { level, spread: away[Math.floor(MOST_OF * away.length)] };
   });
 }
 
@@ -49,7 +44,6 @@ export class Scale {
     this.chosen_uv = null; // null: automatic
     this.uv = 50;
     this.levels = [];
-    this.exceeded = false;
     this.calmSince_ms = null;
   }
 
@@ -63,7 +57,6 @@ export class Scale {
     const activity = TIMES_MOST * Math.max(0, ...found.map(({ spread }) => spread));
     if (this.chosen_uv !== null) this.uv = this.chosen_uv;
     else this.#follow(stepFor(Math.max(activity, ONE_SIDED * twitch_uv)), now_ms);
-    this.exceeded = found.some(({ reach }) => reach > this.uv);
     this.levels = found.map(({ level }, c) => {
       const present = this.levels[c] ?? level;
       return Math.abs(level - present) > OFF_CENTRE * this.uv ? level : present;

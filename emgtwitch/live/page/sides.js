@@ -4,6 +4,7 @@ import { SIDE_WORDS, clock, few, inOrder, make, say, volts } from "./words.js";
 
 const SIGNS = { good: "●", poor: "▲", bad: "✖", unknown: "○" };
 const WORST = ["bad", "poor", "unknown", "good"];
+const CAPTIONS = ["", "twitches", "per minute", "last minute", "signal"];
 const LIT_MS = 250;
 const SPOKEN_MS = 20000;
 
@@ -28,7 +29,9 @@ export class Sides {
       cards.get(side).append(row.root);
       this.rows[channel] = row;
     }
-    for (const card of cards.values()) card.classList.toggle("single", card.children.length === 2);
+    for (const card of cards.values()) {
+      card.classList.add(card.querySelectorAll(".channel").length === 1 ? "single" : "many");
+    }
     this.root.classList.toggle("one", cards.size === 1);
   }
 
@@ -38,7 +41,10 @@ export class Sides {
     const lamp = make("span", "lamp");
     lamp.setAttribute("aria-hidden", "true");
     title.append(lamp, SIDE_WORDS[side]);
-    card.append(title);
+    const captions = make("div", "captions");
+    captions.setAttribute("aria-hidden", "true"); // each number has its unit
+    captions.append(...CAPTIONS.map((text) => make("span", "", text)));
+    card.append(title, captions);
     this.root.append(card);
     return card;
   }
@@ -85,6 +91,7 @@ function makeRow(name) {
   add(count, "span", "unit", "twitches");
   const rate = add(numbers, "p", "rate");
   add(rate, "strong", "perMinute", "–");
+  rate.append(make("span", "unit", "per minute"));
   add(rate, "span", "interval");
   const last = add(numbers, "p", "last");
   add(last, "strong", "lastMinute", "–");
@@ -96,12 +103,12 @@ function makeRow(name) {
 function fill(row, told) {
   say(row.twitches, String(told.twitches));
   say(row.perMinute, few(told.rate_per_min));
-  say(row.interval, `per minute (${few(told.low)} to ${few(told.high)})`);
+  say(row.interval, `(${few(told.low)} to ${few(told.high)})`);
   say(row.lastMinute, few(told.last_minute_per_min));
   say(
     row.facts,
-    `In brackets: where the true rate lies, 95 %. Searched ${clock(told.valid_s)}; noise ${volts(told.noise_uv)}; half of the twitches of ` +
-      `${volts(told.floor_uv)} are found, more of larger ones.`,
+    `Searched ${clock(told.valid_s)}; noise ${volts(told.noise_uv)}; half of the twitches of ` +
+      `${volts(told.floor_uv)} are found. In brackets: 95 % interval of the rate.`,
   );
   const lights = Object.entries(told.quality ?? {});
   const seen = JSON.stringify(lights);

@@ -28,7 +28,7 @@ export class Strip {
   /**
    * Draw the columns [left, right) of a store into a canvas, with the first of them at `x`.
    *
-   * `look`: {perColumn, lanes: [{channel, top, height, middle, perUv, level, colour}], hatch,
+   * `look`: {perColumn, lanes: [{channel, top, height, middle, perUv, level, colour}], hatch, cut,
    * lineWidth}.
    */
   show(target, x, left, right, store, look) {
@@ -79,20 +79,29 @@ function drawColumns(context, from, to, x, store, look) {
     context.beginPath();
     context.rect(x, lane.top, to - from, lane.height);
     context.clip();
-    const lost = trace(context, from, to, x, store, look, lane);
+    const { lost, cut } = trace(context, from, to, x, store, look, lane);
     context.fillStyle = look.hatch;
     for (const column of lost) context.fillRect(x + column - from, lane.top, 1, lane.height);
+    context.fillStyle = look.cut;
+    const edge = 2 * look.lineWidth;
+    for (const [column, y] of cut) context.fillRect(x + column - from, y - edge, 1, 2 * edge);
     context.restore();
   }
 }
 
-/** Stroke one channel; return the columns in which samples are missing. */
+/**
+ * Stroke one channel.
+ *
+ * Return the columns in which samples are missing, and those that leave the lane: [column, y].
+ */
 function trace(context, from, to, x, store, look, lane) {
   const samples = store.shown[lane.channel];
   const { perColumn } = look;
   const { size } = store;
   const beside = Math.ceil(1 / perColumn) + 1;
   const lost = [];
+  const cut = [];
+  const bottom = lane.top + lane.height;
   let drawing = false;
   context.beginPath();
   for (let column = from - beside; column < to + beside; column++) {
@@ -123,6 +132,10 @@ function trace(context, from, to, x, store, look, lane) {
     const at = x + column - from + 0.5;
     const lowY = lane.middle - (low - lane.level) * lane.perUv;
     const highY = lane.middle - (high - lane.level) * lane.perUv;
+    if (column >= from && column < to) {
+      if (highY < lane.top) cut.push([column, lane.top]);
+      if (lowY > bottom) cut.push([column, bottom]);
+    }
     const [firstY, secondY] = lowAt < highAt ? [lowY, highY] : [highY, lowY];
     if (!drawing) context.moveTo(at, firstY);
     context.lineTo(at, firstY);
@@ -131,5 +144,5 @@ function trace(context, from, to, x, store, look, lane) {
   }
   context.strokeStyle = lane.colour;
   context.stroke();
-  return lost;
+  return { lost, cut };
 }

@@ -6,15 +6,20 @@ import { Strip } from "./strip.js";
 import { colours, hatching } from "./theme.js";
 import { inOrder, volts } from "./words.js";
 
-const GUTTER = 58; // CSS pixels, of the scale to the left
+const GUTTER = 58; // CSS pixels, of names and scale to the left; more for long names
+const MOST_GUTTER = 120;
+const LINE = 1.2;
 const AXIS = 20; // of the times below
 const MARKS = 18; // of the marks at the top of each lane
-const LEAST_LANE = 72;
+const ROOM_FOR_ZERO = 50;
+const LEAST_LANE = 68;
+const LEAST_OF_TWO = 110;
 const MOST_LANE = 190;
 
 export class Traces {
   constructor(canvas, scale) {
     this.canvas = canvas;
+    this.font = "";
     this.context = canvas.getContext("2d");
     this.scale = scale;
     this.strip = new Strip();
@@ -39,13 +44,18 @@ export class Traces {
     const width = Math.max(2 * GUTTER, this.canvas.parentElement.clientWidth);
     const n = this.order.length;
     const room = window.innerHeight * 0.34;
-    const lane = Math.round(Math.min(MOST_LANE, Math.max(LEAST_LANE, room / n)));
+    const least = n > 2 ? LEAST_LANE : LEAST_OF_TWO;
+    const lane = Math.round(Math.min(MOST_LANE, Math.max(least, room / n)));
     const height = n * lane + AXIS;
     this.canvas.style.width = `${width}px`;
     this.canvas.style.height = `${height}px`;
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
-    this.x = Math.round(GUTTER * ratio);
+    this.font = getComputedStyle(document.body).fontFamily;
+    this.context.font = this.#nameFont();
+    const names = this.hello.ch_names.map((name) => this.context.measureText(name).width / ratio);
+    const gutter = Math.min(MOST_GUTTER, width / 4, Math.max(GUTTER, ...names.map((w) => w + 8)));
+    this.x = Math.round(gutter * ratio);
     this.width = Math.max(1, this.canvas.width - this.x);
     this.bottom = Math.round(n * lane * ratio);
     const marks = Math.round(MARKS * ratio);
@@ -57,6 +67,10 @@ export class Traces {
     });
     this.strip.resize(this.width, this.bottom);
     this.recolour();
+  }
+
+  #nameFont() {
+    return `600 ${12 * this.ratio}px ${this.font}`;
   }
 
   /** Take the colours of the style sheet anew. */
@@ -127,7 +141,13 @@ export class Traces {
       level: this.scale.levels[lane.channel] ?? 0,
       colour: this.colours[lane.side ?? "none"],
     }));
-    return { perColumn, lanes, hatch: this.hatches["/"], lineWidth: 1.2 * this.ratio };
+    return {
+      perColumn,
+      lanes,
+      hatch: this.hatches["/"],
+      cut: this.colours.ink,
+      lineWidth: LINE * this.ratio,
+    };
   }
 
   #gutter({ lanes }) {
@@ -135,12 +155,17 @@ export class Traces {
     context.clearRect(0, 0, x, this.canvas.height);
     context.textAlign = "right";
     context.textBaseline = "middle";
-    context.fillStyle = this.colours.soft;
-    context.font = `${11 * ratio}px ${this.colours.font}`;
     const near = 6 * ratio;
+    context.font = this.#nameFont();
+    context.fillStyle = this.colours.ink;
+    for (const { name, top, marks } of lanes) {
+      context.fillText(name, x - near, top - marks / 2, x - near);
+    }
+    context.font = `${11 * ratio}px ${this.font}`;
+    context.fillStyle = this.colours.soft;
     for (const { top, height, middle } of lanes) {
       context.fillText(`+${volts(this.scale.uv)}`, x - near, top + near);
-      context.fillText("0", x - near, middle);
+      if (height > ROOM_FOR_ZERO * ratio) context.fillText("0", x - near, middle);
       context.fillText(`−${volts(this.scale.uv)}`, x - near, top + height - near);
     }
   }
