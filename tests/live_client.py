@@ -13,14 +13,19 @@ PATIENCE_S = 30.0
 
 
 class Viewer:
-    """Collects all messages of a page, until it is over or the connection breaks."""
+    """Collects all messages of a page until it is over, and connects again as the page does."""
 
     def __init__(self, url):
         address = urlsplit(url)
         self._host, self._port, self._path = address.hostname, address.port, address.path
         self.messages = []
-        self.ended = False
-        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self):
+        until = time.monotonic() + PATIENCE_S
+        while not self.of("over") and time.monotonic() < until:
+            self._read()
+            time.sleep(0.1)
 
     def _read(self):
         connection = http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE_S)
@@ -34,7 +39,6 @@ class Viewer:
             pass
         finally:
             connection.close()
-            self.ended = True
 
     def command(self, name, **fields):
         """Send a command and return the status of the answer."""

@@ -91,7 +91,7 @@ def opened_page(hello: dict[str, Any], arguments: argparse.Namespace) -> Iterato
         if host != LOOPBACK:
             print(_WHO_CAN_SEE, file=sys.stderr, flush=True)
         if sys.stderr.isatty() and not arguments.quiet and has_screen(sys.platform, os.environ):
-            threading.Thread(target=_open_browser, args=[view.url], daemon=True).start()
+            threading.Thread(target=open_browser, args=[view.url], daemon=True).start()
         yield view
     finally:
         view.close()
@@ -112,7 +112,7 @@ def has_screen(platform: str, environment: Mapping[str, str]) -> bool:
     )
 
 
-def _open_browser(url: str) -> None:
+def open_browser(url: str) -> None:
     """Open a browser, away from the terminal: one that runs in it could not be seen anyway."""
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(

@@ -93,8 +93,8 @@ class Progress:
 
     def rates(self, position_s: float) -> dict[str, Any]:
         """Return ``rates`` of the state of the page."""
-        last = int(position_s // _RATE_S)
-        starts_s = [_RATE_S * k for k in range(max(0, last - _MOST_BINS + 1), last + 1)]
+        n_bins = math.ceil(position_s / _RATE_S)
+        starts_s = [_RATE_S * k for k in range(max(0, n_bins - _MOST_BINS), n_bins)]
         bins = [self._between(start, min(start + _RATE_S, position_s)) for start in starts_s]
         return {
             "minute_s": starts_s,
@@ -235,4 +235,3 @@ class Playback:
             "channels": self._progress.channels(self.position_s),
             "rates": self._progress.rates(self.position_s),
         }
-
