@@ -17,7 +17,7 @@ class Backlog(Generic[Item]):
     Parameters
     ----------
     most_s, most_bytes
-        Of scans.
+        Of scans; the newest ones always stay.
     """
 
     def __init__(self, most_s: float, most_bytes: int) -> None:
@@ -51,8 +51,11 @@ class Backlog(Generic[Item]):
         if kind == SCANS:
             self._sizes.append((seconds, n_bytes))
             self._s, self._bytes = self._s + seconds, self._bytes + n_bytes
-            while self._sizes and (self._s > self._most_s or self._bytes > self._most_bytes):
+            while len(self._sizes) > 1 and self._is_full():
                 self._pop(SCANS)
+
+    def _is_full(self) -> bool:
+        return self._s > self._most_s or self._bytes > self._most_bytes
 
     def _pop(self, kind: str) -> Item:
         if kind == SCANS:

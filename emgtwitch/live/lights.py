@@ -107,7 +107,7 @@ def _in_words(quality: "ChannelQuality", lost: float) -> Lights:
     lights = dict(UNKNOWN)
     notes = "; ".join(quality.notes)
     if quality.n_codes < LEAST_CODES:
-        lights["contact"] = lights["noise"] = _light("unknown", notes)
+        lights["contact"] = lights["noise"] = _light("unknown", notes or "the signal does not move")
     else:
         lights["contact"] = _light("good", "the signal moves, with no more noise than skin has")
     if math.isfinite(quality.mains_uv):
@@ -127,7 +127,10 @@ def _in_words(quality: "ChannelQuality", lost: float) -> Lights:
         lights["losses"] = _light("good", f"nothing of the last {JUDGED_S:.0f} s is missing")
     for problem in quality.problems:
         kind, _, words = problem.partition(": ")
-        lights[_LIGHT_OF[kind]] = _light("poor" if kind == "restless" else "bad", words)
+        name = _LIGHT_OF[kind]
+        if lights[name]["light"] == "bad":  # for another reason already
+            words = f"{lights[name]['words']}; {words}"
+        lights[name] = _light("poor" if kind == "restless" else "bad", words)
     return lights
 
 

@@ -7,7 +7,7 @@ import numpy as np
 MINUTE_S = 60.0
 MOST_MINUTES = 60
 _SECOND_S = 1.0
-_RECENT_SECONDS = 60
+_RECENT_SECONDS = 61  # the last of them has only begun
 
 
 class Bins:
