@@ -340,7 +340,7 @@ def test_nonsense_refused(server, sent):
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             assert read_all(connection) == REFUSED
-        except ConnectionError:
+        except OSError:
             assert len(sent) > 1_000_000  # the server does not read for ever
 
 
@@ -350,7 +350,7 @@ def test_random_bytes_refused(server, sent, ended):
     with server.connect() as connection:
         connection.sendall(sent + (b"\r\n\r\n" if ended else b""))
         connection.shutdown(socket.SHUT_WR)
-        assert read_all(connection) == REFUSED
+        assert read_all(connection) == (REFUSED if sent or ended else b"")
 
 
 def damaged(data, whole):

@@ -100,13 +100,16 @@ class Server:
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         """Read a request, and return the answer; that of a stream is to be continued."""
+        begun = b""
         try:
             async with asyncio.timeout(REQUEST_S):
-                head = await reader.readuntil(b"\r\n\r\n")
+                begun = await reader.read(1)
+                head = begun + await reader.readuntil(b"\r\n\r\n")
                 request = requests.read_head(head, self._token, self._port)
                 body = await reader.readexactly(request.n_body) if request else b""
         except (TimeoutError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
-            return answers.REFUSED
+            # Browsers open connections in advance; what nobody asked gets no answer.
+            return answers.REFUSED if begun else b""
         match request:
             case requests.Request("POST", "/command"):
                 command = requests.read_command(body, self._possible)

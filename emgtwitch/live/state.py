@@ -66,7 +66,10 @@ class State:
         while True:
             begun_s, hello = clock(), self._hello
             if hello:
-                lights = await asyncio.to_thread(lights_of, hello, self._scans.items())
+                try:
+                    lights = await asyncio.to_thread(lights_of, hello, self._scans.items())
+                except ValueError:  # scans that make no sense; the traces may still tell why
+                    lights = [UNKNOWN for _ in hello["ch_names"]]
                 if hello is self._hello:  # no other began meanwhile
                     self._lights = lights
             await asyncio.sleep(max(_EVERY_S, _REST * (clock() - begun_s)))
