@@ -1,6 +1,7 @@
 """The commands of the live page, as programs of their own, against a virtual board."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -192,6 +193,18 @@ def test_servers_that_are_killed_or_hang_cost_no_scan_and_the_page_ends_the_reco
     assert np.array_equal(samples, counts[:, : samples.shape[1]])
     assert marks_of(path) == ["cramp [31m left"]
     assert bids_errors(dataset) == []
+
+
+@on_a_pty
+def test_without_a_page_it_records_all_the_same(board, counts, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr("emgtwitch.live.child.sys.executable", "/bin/false")
+    words = ["record", "--port", board(speed=math.inf), "--format", "emgt", "--subject", "01"]
+    words += ["--dataset", str(tmp_path / "emg"), "--minutes", "0.05", "--view", "--quiet"]
+    assert main(words) == 0
+    assert "warning: no live page: the server of the live page" in capfd.readouterr().err
+    (path,) = find_recordings(tmp_path / "emg")
+    assert np.array_equal(stored(path), counts[:, : 3 * SFREQ])
+    assert main([*words, "--host", "127.0.0.1"]) == 2
 
 
 # live, watching

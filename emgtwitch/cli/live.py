@@ -16,10 +16,10 @@ from emgtwitch.cli.recording import ending_signals, in_words, print_finished, ru
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
-    from emgtwitch.capture.audience import Audience
     from emgtwitch.capture.into_dataset import DatasetRecording, Finished
     from emgtwitch.capture.live import LiveRecording
     from emgtwitch.capture.session import Marks
+    from emgtwitch.live.view import LiveView
 
 _EPILOG = f"""\
 {options.SAFETY}
@@ -91,9 +91,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         about = hello_of("watch", info.board or info.title, **board.signals, commands=("start",))
         hello = about | {"subject": board.profile.subject if known else ""}
         with opened_page(hello, arguments) as view, ending_signals() as ended:
-            from emgtwitch.capture.audience import Audience
-
-            return _Watching(board, arguments, Audience(view), ended, hello).run()
+            return _Watching(board, arguments, view, ended, hello).run()
 
 
 class _Watching:
@@ -103,18 +101,19 @@ class _Watching:
         self,
         board: Board,
         arguments: argparse.Namespace,
-        audience: "Audience",
+        view: "LiveView",
         ended: Callable[[], bool],
         hello: dict[str, Any],
     ) -> None:
+        from emgtwitch.capture.audience import Audience
         from emgtwitch.capture.marks import TypedMarks
         from emgtwitch.capture.session import Session
         from emgtwitch.capture.status_line import StatusLine
 
-        self._board, self._arguments, self._audience = board, arguments, audience
+        self._board, self._arguments, self._audience = board, arguments, Audience(view)
         self._ended, self._hello = ended, hello
         self._line = StatusLine(quiet=arguments.quiet)
-        self._marks: list[Marks] = [audience, *([TypedMarks(sys.stdin)] if sys.stdin else [])]
+        self._marks: list[Marks] = [self._audience, *([TypedMarks(sys.stdin)] if sys.stdin else [])]
         self._session = Session(board.device, self._unrecorded(), self._marks)
 
     def _unrecorded(self) -> "LiveRecording":

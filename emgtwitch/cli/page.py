@@ -77,10 +77,17 @@ def hello_of(
 def opened_page(hello: dict[str, Any], arguments: argparse.Namespace) -> Iterator["LiveView"]:
     """Serve the live page, print its address, and open a browser where there is a screen.
 
+    Parameters
+    ----------
+    hello
+        What is shown at first.
+    arguments
+        With ``host`` and ``quiet``.
+
     Raises
     ------
     InputError
-        This computer does not have the address of ``--host``.
+        It cannot be served; this computer does not have the address of ``--host``, for one.
     """
     from emgtwitch.live.view import LiveView
 

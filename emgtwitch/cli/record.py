@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from emgtwitch.cli.recording import ending_signals, in_words, print_finished, ru
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
-    from emgtwitch.capture.audience import Audience
+    from emgtwitch.live.view import LiveView
 
 _EPILOG = f"""\
 {options.SAFETY}
@@ -72,13 +72,23 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--host is for the live page: give --view too")
     if arguments.port and not arguments.profile:
         _ask_what_is_missing(arguments)
-    with opened_board(arguments, arguments.capture) as board:
-        hello = hello_of("record", in_words(board.profile), **board.signals)
-        page = opened_page(hello, arguments) if arguments.view else nullcontext()
-        with page as view, ending_signals() as ended:
-            from emgtwitch.capture.audience import Audience
+    with opened_board(arguments, arguments.capture) as board, ExitStack() as stack:
+        view = _opened_view(board, arguments, stack) if arguments.view else None
+        return _record(board, arguments, view, stack.enter_context(ending_signals()))
 
-            return _record(board, arguments, Audience(view), ended)
+
+def _opened_view(
+    board: Board, arguments: argparse.Namespace, stack: ExitStack
+) -> "LiveView | None":
+    """Open the live page; where nothing is wrong with what was asked for, do without."""
+    hello = hello_of("record", in_words(board.profile), **board.signals)
+    try:
+        return stack.enter_context(opened_page(hello, arguments))
+    except (InputError, OSError) as error:
+        if arguments.host:
+            raise
+        print(f"emgtwitch: warning: no live page: {error}", file=sys.stderr)
+        return None
 
 
 def _write_profile(path: Path) -> int:
@@ -123,15 +133,19 @@ def _ask_what_is_missing(arguments: argparse.Namespace) -> None:
 
 
 def _record(
-    board: Board, arguments: argparse.Namespace, audience: "Audience", ended: Callable[[], bool]
+    board: Board,
+    arguments: argparse.Namespace,
+    view: "LiveView | None",
+    ended: Callable[[], bool],
 ) -> int:
     """Record, finish the data set, and print what was recorded."""
+    from emgtwitch.capture.audience import Audience
     from emgtwitch.capture.into_dataset import DatasetRecording
     from emgtwitch.capture.marks import TypedMarks
     from emgtwitch.capture.session import Marks, Session, first_items
     from emgtwitch.capture.status_line import StatusLine
 
-    detector = board.detector(arguments)
+    detector, audience = board.detector(arguments), Audience(view)
     line = StatusLine(quiet=arguments.quiet)
     line.say(options.device_in_words(board.device.info))
     board.device.start()
