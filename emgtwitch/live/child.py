@@ -12,7 +12,7 @@ from typing import Any
 from emgtwitch.errors import InputError
 
 _START_S = 20.0
-_END_S = 2.0
+_END_S = 2.5
 _PACKAGES = Path(__file__).parents[2]  # the user's folder may have modules of any name
 
 

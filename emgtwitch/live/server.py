@@ -27,7 +27,7 @@ _LINGER_S, _LINGER_BYTES = 1.0, 1_000_000
 _SEND_BYTES = 262_144  # in the system's hands; more would only make a slow viewer late
 _MOST_WAITED_S = 1.0  # that scans count for after a pause
 _MOST_LINES = 100  # read but not handled yet
-_GOODBYE_S = 1.0
+_GOODBYE_S = 1.5
 _SWITCH_S = 0.0005  # that a message may have to wait while quality is judged
 
 

@@ -26,7 +26,7 @@ _INBOX_S, _INBOX_BYTES = messages.KEPT_S, 16_000_000
 _MOST_COMMANDS = 100
 _LOOK_S = 0.5  # how often it is seen whether the server lives
 _RESPAWN_S = 1.0
-_JOIN_S = 2.0
+_JOIN_S = 2.5
 
 
 @dataclass(frozen=True)
