@@ -18,6 +18,10 @@ os.dup2(read, 3)
 os.dup2(write, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+# Virtual key code, and what is typed.
+_NAMED_KEYS = {
+    "Enter": (13, "\r"), "Escape": (27, ""), "ArrowLeft": (37, ""), "ArrowRight": (39, ""),
+}  # fmt: skip
 
 
 class Page:
@@ -27,7 +31,7 @@ class Page:
         self._to, self._from = to_browser, from_browser
         self._rest = b""
         self._count = 0
-        self._session = None
+        self._session = self._target = None
         self.requests = []
         self.complaints = []
 
@@ -45,15 +49,48 @@ class Page:
                 return got["result"]
 
     def open(self, url, width=1280, height=900):
-        """Open an address and wait until it is loaded."""
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
+        """Close what was open, open an address and wait until it is loaded."""
+        self._session = None
+        before, self._target = self._target, self._new_target()
+        if before:
+            self.send("Target.closeTarget", targetId=before)
+        attached = self.send("Target.attachToTarget", targetId=self._target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
         self.resize(width, height)
+        self.requests, self.complaints = [], []
         self.send("Page.navigate", url=url)
         self.wait_for("document.readyState == 'complete'")
+
+    def _new_target(self):
+        return self.send("Target.createTarget", url="about:blank")["targetId"]
+
+    def reload(self):
+        """Load the page once more."""
+        self.evaluate("window.isOld = true")
+        self.send("Page.reload")
+        self.wait_for("!window.isOld && document.readyState == 'complete'")
+
+    def prefer(self, **features):
+        """Let the user prefer something, as ``color_scheme="dark"``; nothing else is preferred."""
+        told = [
+            {"name": f"prefers-{name.replace('_', '-')}", "value": value}
+            for name, value in features.items()
+        ]
+        self.send("Emulation.setEmulatedMedia", features=told)
+
+    def press(self, key):
+        """Press and release a key."""
+        code, text = _NAMED_KEYS.get(key, (ord(key[0].upper()), key))
+        told = {"key": key, "windowsVirtualKeyCode": code}
+        down = {**told, "text": text} if text else told
+        self.send("Input.dispatchKeyEvent", type="keyDown", **down)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **told)
+
+    def type(self, text):
+        """Type a text where the focus is."""
+        self.send("Input.insertText", text=text)
 
     def resize(self, width, height):
         """Give the page the size of a screen."""

@@ -5,6 +5,7 @@ import { command } from "./stream.js";
 import { make, say, volts } from "./words.js";
 
 const SPANS_S = [1, 2, 5, 10, 20, 30];
+const TOLD = ["subject", "condition", "posture", "treatment"];
 const PRESETS = ["cough", "moved", "felt a twitch"];
 
 /**
@@ -33,12 +34,8 @@ export function wire(find, page) {
   find("freeze").addEventListener("click", page.freeze);
   find("back").addEventListener("click", () => page.look(-1));
   find("forth").addEventListener("click", () => page.look(1));
-  find("sound").addEventListener("click", async () => {
-    try {
-      await page.sound.toggle();
-    } catch (error) {
-      page.complain(`No sound: ${error.message}`);
-    }
+  find("sound").addEventListener("click", () => {
+    page.sound.toggle();
     find("sound").setAttribute("aria-pressed", String(page.sound.on));
     say(find("sound"), page.sound.on ? "Sound on" : "Sound off");
   });
@@ -68,13 +65,16 @@ function wireMarks(find, page) {
 
 function wireDialogs(find, page) {
   find("help").addEventListener("click", () => find("help-dialog").showModal());
-  find("start").addEventListener("click", () => find("start-dialog").showModal());
+  find("start").addEventListener("click", () => {
+    find("subject").value ||= page.hello.subject ?? "";
+    find("start-dialog").showModal();
+  });
   find("stop").addEventListener("click", () => find("stop-dialog").showModal());
   for (const button of document.querySelectorAll("dialog .close")) {
     button.addEventListener("click", () => button.closest("dialog").close());
   }
   find("start-form").addEventListener("submit", () =>
-    send(page, "start", { subject: find("subject").value.trim() }),
+    send(page, "start", Object.fromEntries(TOLD.map((name) => [name, find(name).value.trim()]))),
   );
   find("stop-form").addEventListener("submit", () => send(page, "stop"));
 }

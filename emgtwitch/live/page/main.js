@@ -38,6 +38,8 @@ const complain = (text) => said.add(text);
 const playback = new Playback(find, complain);
 const measured = (window.emgtwitchMeasured = new Measured());
 
+measured.shown = () => ({ store, events, traces });
+
 let hello = null;
 let store = null;
 let events = new Events();
@@ -67,7 +69,6 @@ const take = {
     if (frozen_s !== null) freeze();
     scale.levels = [];
     for (const part of [status, sides, rates, waveforms, list, playback, traces]) part.begin(hello);
-    said.clear();
     offer(find, hello);
   },
   scans(message) {
@@ -78,11 +79,11 @@ const take = {
     const event = events.add(message);
     if (event.kind !== "twitch") return;
     if (!event.provisional) waveforms.add(event);
-    else if (performance.now() - begun_ms > HISTORY_MS) {
-      unseen.push(event);
-      sides.light(event.channel);
-      sound.play(hello.sides[event.channel]);
-    }
+    if (performance.now() - begun_ms < HISTORY_MS) return;
+    if (event.provisional) unseen.push(event);
+    else if (hello.mode !== "playback") return; // it was announced before
+    sides.light(event.channel);
+    sound.play(hello.sides[event.channel]);
   },
   state(message) {
     const { playing } = message;
@@ -194,5 +195,5 @@ whenThemeChanges(() => {
   rates.rebuild();
   waveforms.rebuild();
 });
-connect(heard, () => status.lost());
+connect({ opened: () => said.clear(), heard, lost: () => status.lost() });
 requestAnimationFrame(frame);

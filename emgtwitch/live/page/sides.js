@@ -18,9 +18,12 @@ export class Sides {
 
   /** Make a card for each leg, with a row for each of its channels. */
   begin(hello) {
+    const channels = JSON.stringify([hello.ch_names, hello.sides]);
+    this.hello = hello;
+    if (channels === this.channels) return; // what is open or has the focus stays so
+    this.channels = channels;
     this.root.replaceChildren();
     this.rows = [];
-    this.hello = hello;
     const cards = new Map();
     for (const { side, channel } of inOrder(hello.sides)) {
       if (!cards.has(side)) cards.set(side, this.#card(side));
@@ -103,7 +106,7 @@ function makeRow(name) {
 function fill(row, told) {
   say(row.twitches, String(told.twitches));
   say(row.perMinute, few(told.rate_per_min));
-  say(row.interval, `(${few(told.low)} to ${few(told.high)})`);
+  say(row.interval, Number.isFinite(told.low) ? `(${few(told.low)} to ${few(told.high)})` : "");
   say(row.lastMinute, few(told.last_minute_per_min));
   say(
     row.facts,

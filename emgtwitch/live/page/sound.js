@@ -10,22 +10,20 @@ export class Sound {
   constructor() {
     this.context = null;
     this.on = false;
-    this.clicks = 0;
   }
 
-  /** Switch it on or off. Browsers allow sound only after a click or key of the user. */
-  async toggle() {
+  /** Switch it on or off; to be called for a click or a key, else browsers allow no sound. */
+  toggle() {
     this.on = !this.on;
     if (!this.on) return;
     this.context ??= new AudioContext();
     this.buffer ??= this.#click();
-    await this.context.resume();
+    this.context.resume();
   }
 
   /** Click for a twitch of a side. */
   play(side) {
     if (!this.on) return;
-    this.clicks += 1;
     const source = this.context.createBufferSource();
     source.buffer = this.buffer;
     const ear = this.context.createStereoPanner();

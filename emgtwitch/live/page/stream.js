@@ -6,9 +6,10 @@ const SILENT_MS = 8000; // a stream that says nothing for so long is dead, even 
 /**
  * Connect, and stay connected until a message says that it is over.
  *
- * `heard(message)` gets each message, `lost()` is told once when the connection breaks.
+ * `opened()` is told of each new connection, on which all that is kept comes once more;
+ * `heard(message)` gets each message; `lost()` is told when the connection breaks.
  */
-export function connect(heard, lost) {
+export function connect({ opened, heard, lost }) {
   let source = null;
   let heard_ms = 0;
   let again = 0;
@@ -17,6 +18,7 @@ export function connect(heard, lost) {
   function open() {
     heard_ms = Date.now();
     source = new EventSource("stream");
+    source.onopen = opened;
     source.onmessage = (event) => {
       heard_ms = Date.now();
       const message = JSON.parse(event.data);

@@ -32,8 +32,8 @@ export class Strip {
    * lineWidth}.
    */
   show(target, x, left, right, store, look) {
-    // The line into a column comes from the one before, the line out goes to the one after.
-    const complete = Math.floor(store.end / look.perColumn) - 1;
+    // A line reaches into the columns beside its own: those must be complete too.
+    const complete = Math.floor(store.end / look.perColumn) - Math.ceil(look.lineWidth);
     const until = Math.min(right, complete);
     if (this.from === this.to || left < this.from || until - this.to > this.ring.width) {
       this.from = this.to = left;
@@ -62,7 +62,7 @@ export class Strip {
   #pieces(from, to, draw) {
     const { width } = this.ring;
     while (from < to) {
-      const at = from % width;
+      const at = ((from % width) + width) % width; // before the first scan, columns are negative
       const n = Math.min(to - from, width - at);
       draw(from, n, at);
       from += n;
@@ -98,7 +98,7 @@ function trace(context, from, to, x, store, look, lane) {
   const samples = store.shown[lane.channel];
   const { perColumn } = look;
   const { size } = store;
-  const beside = Math.ceil(1 / perColumn) + 1;
+  const beside = Math.ceil(1 / perColumn) + Math.ceil(look.lineWidth);
   const lost = [];
   const cut = [];
   const bottom = lane.top + lane.height;
