@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from emgtwitch.channels import muscle_of
-from emgtwitch.comparison.occasions import Occasion, RecordingEntry, Treatment
+from emgtwitch.comparison.occasions import FeltDay, Occasion, RecordingEntry, Treatment
 from emgtwitch.detection.account import ChannelAccount
 from emgtwitch.detection.detections import Detections
 from emgtwitch.event_table import Event, event_array
@@ -42,7 +42,7 @@ def detections(counts, *, seconds=600.0, valid=1.0, seed=0):
     return Detections(event_array(events), tuple(accounts), tuple(sides), SETTINGS, "made")
 
 
-def source(counts, day=None, condition="rest", *, treatments=(), more=None, seed=0, **how):
+def source(counts, day=None, condition="rest", *, treatments=(), felt=None, days=(), seed=0, **how):
     """Return a recording so many days after the first, without a date if that is None."""
     start = None if day is None else START + timedelta(days=day)
     occasion = Occasion(
@@ -51,7 +51,8 @@ def source(counts, day=None, condition="rest", *, treatments=(), more=None, seed
         start,
         condition,
         treatments=treatments,
-        more=more or {},
+        felt=felt or {},
+        days=days,
     )
     muscles = {name: muscle for name in counts if (muscle := muscle_of(name))}
     found = detections(counts, seed=seed + int(10 * (day or 0)), **how)
@@ -61,19 +62,30 @@ def source(counts, day=None, condition="rest", *, treatments=(), more=None, seed
 def treated():
     """Return eight recordings over weeks, at rest and after exercise, treated in between."""
     treatments = (Treatment(date(2026, 1, 25), "stretching"),)
-    felt = ({"twitching_felt": str(k), "cramps": str(k % 3)} for k in range(9))
+    felt = ({"twitching_felt": float(k), "cramps": float(k % 3)} for k in range(9))
     days = [0, 7, 14, 28, 35, 42]
     sources = [
         source({"calf_L": 40 + 5 * k, "calf_R": 90 - 8 * k}, day, treatments=treatments,
-               more=next(felt))
+               felt=next(felt))
         for k, day in enumerate(days)
     ]  # fmt: skip
     sources += [
         source({"calf_L": 90, "calf_R": 120}, day + 0.02, "post-exercise", treatments=treatments,
-               more=next(felt))
+               felt=next(felt))
         for day in (14, 42)
     ]  # fmt: skip
     return sources
+
+
+def diary():
+    """Return three recordings, and what was felt on days before, between and after them."""
+    noted = {-90: 9.0, -3: 2.0, 2: 4.0, 5: 5.0, 9: 6.0, 10: 7.0}
+    days = tuple(
+        FeltDay((START + timedelta(days=day)).date(), {"twitching_felt": value})
+        for day, value in noted.items()
+    )
+    felt = {"twitching_felt": 3.0}
+    return [source({"calf_L": 30, "calf_R": 60}, day, felt=felt, days=days) for day in (0, 5, 14)]
 
 
 def hostile():
@@ -89,7 +101,7 @@ def hostile():
             session=f"{k}{HOSTILE}",
             condition=HOSTILE,
             treatments=treatments,
-            more={"<u>felt": HOSTILE, "twitching_felt": HOSTILE},
+            more={"<u>felt": HOSTILE},
             **texts,
         )
         entry = replace(
@@ -107,6 +119,7 @@ def studies():
     three = {f"{muscle}_{side}": 30 for muscle in ("GM", "SOL", "TA") for side in "LR"}
     return {
         "treated": treated(),
+        "diary": diary(),
         "no twitch": [source({"calf_L": 0, "calf_R": 0}, day) for day in range(2)],
         "none on the left": [source({"calf_L": 0, "calf_R": 40}, day) for day in range(3)],
         "one side": [source({"calf_R": 40}, day) for day in range(3)],

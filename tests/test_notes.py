@@ -9,7 +9,7 @@ import pytest
 from bids_validator import bids_errors
 
 from emgtwitch.cli import main
-from emgtwitch.comparison.occasions import Treatment, occasions_of
+from emgtwitch.comparison.occasions import FeltDay, Treatment, occasions_of
 from emgtwitch.errors import InputError
 from emgtwitch.recording.study_files import locked, read_json, read_table, write_json, write_table
 from emgtwitch.recording.study_notes import (
@@ -19,12 +19,11 @@ from emgtwitch.recording.study_notes import (
     RecordingNotes,
     SessionNotes,
     find_session,
-    note_recording,
-    note_session,
     read_notes,
     scans_table,
     sessions_table,
 )
+from emgtwitch.recording.write_notes import note_recording, note_session
 from emgtwitch.sample_study import sample_folder
 
 REST = Path("sub-01/ses-20260504/emg/sub-01_ses-20260504_task-rest_emg.bdf")
@@ -76,10 +75,12 @@ def test_a_day_without_a_recording_can_be_noted(study):
 def test_the_comparison_knows_what_is_noted(study):
     note_session(study, "01", "20260220", {"treatment": "injection"})
     note_session(study, "01", "20260504", {"treatment": "", "notes": "tired"})
+    note_session(study, "01", "20260517", {"cramps": "2"})
     note_recording(study, study / REST, {"twitching_felt": "6", "notes": "buzzing"})
     (occasion,) = occasions_of([study / REST])
     assert Treatment(date(2026, 2, 20), "injection") in occasion.treatments
-    assert (occasion.more["twitching_felt"], occasion.notes) == ("6", "tired; buzzing")
+    assert (occasion.felt, occasion.notes) == ({"twitching_felt": 6.0}, "tired; buzzing")
+    assert occasion.days == (FeltDay(date(2026, 5, 17), {"cramps": 2.0}),)
 
 
 def test_a_recording_is_noted_and_read_back(study):
@@ -172,7 +173,7 @@ def test_a_read_only_data_set_is_refused(study, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("emgtwitch.recording.study_notes.add_rows", refuse)
+    monkeypatch.setattr("emgtwitch.recording.write_notes.add_rows", refuse)
     with pytest.raises(InputError, match="cannot be written: Permission denied"):
         note_session(study, "01", "20260504", {"cramps": "1"})
 
@@ -217,6 +218,10 @@ def test_cells_that_are_no_date_or_number(study):
     write_table(study / "participants.tsv", ("participant_id", "treatment_date"), [("sub-01", "?")])
     (subject,) = read_notes(study)
     assert subject.treatment_date is None
+    assert [told.partition(": ")[2] for told in subject.unreadable] == [
+        "acq_time is no date (year-month-day): 4th of May",
+        "treatment_date is no date (year-month-day): ?",
+    ]
     *_, dated, undated = subject.sessions
     assert (dated.label, dated.day, dated.noted) == (
         "20260504",

@@ -21,9 +21,12 @@ from emgtwitch.recording.read import read_recording
 from emgtwitch.reports import pdf
 from emgtwitch.reports.answer import answer, changes
 from emgtwitch.reports.body_map import body_map, roots_of
+from emgtwitch.reports.figures_study import _places, _symptoms
 from emgtwitch.reports.limits import LIMITS
 from emgtwitch.reports.numbers import numbers_json, write_tables
 from emgtwitch.reports.page_answer import page_answer, quality
+from emgtwitch.reports.page_methods import page_methods
+from emgtwitch.reports.page_recording import page_recording
 from emgtwitch.reports.page_recordings import page_recordings
 from emgtwitch.reports.pieces import shortened
 from emgtwitch.reports.report import is_report, write_report
@@ -234,6 +237,51 @@ def test_the_body_map_is_anatomy(views):
     drawn = body_map(views["three muscles"].recordings)
     assert "tibialis anterior, left and right, supplied by L4, L5" in drawn
     assert "<s>" not in body_map(views["hostile"].recordings)
+
+
+def test_scatter_is_told_with_what_it_does_to_the_interval(views):
+    view = views["one recording"]
+    recording = view.recordings[0]
+    text = Page(page_recording(view, 0)).text
+    for channel in recording.channels:
+        rate, scatter = channel.rate, channel.dispersion
+        at = len(scatter.bin_s) - 1
+        assert f"Scatter of counts in {scatter.bin_s[at]} s" in text
+        told = f"{channel.channel} {number(scatter.fano[at])} ({number(scatter.fano_low[at])} to"
+        assert told in text
+        assert f"{rate.count / rate.widening:.0f} of {rate.count}" in text
+        assert f"{number(rate.exact_low)} to {number(rate.exact_high)}" in text
+    assert "Fano factor" in Page(page_methods(view)).text
+    assert "Do they come evenly" not in Page(page_recording(views["no twitch"], 0)).text
+
+
+def test_days_without_a_recording_are_drawn(views):
+    view = views["diary"]
+    assert [one.felt for one in view.study.days] == [
+        {"twitching_felt": value} for value in (9.0, 2.0, 4.0, 6.0, 7.0)
+    ]
+    places = _places(view.recordings)
+    drawn = _symptoms(view, places)["twitching_felt"]
+    assert drawn.at.tolist() == [-3.0, 0.0, 2.0, 5.0, 9.0, 10.0, 14.0]
+    assert drawn.values.tolist() == [2.0, 3.0, 4.0, 3.0, 6.0, 7.0, 3.0]
+    assert drawn.recorded.tolist() == [False, True, False, True, False, False, True]
+    page = Page(page_answer(view)).text
+    assert "small ones on days without" in page
+    assert "1 day far from the recordings: only in the table." in page
+    assert "15 January 2026, no recording" in page
+    assert "small ones" not in Page(page_answer(views["one recording"])).text
+
+
+def test_days_between_recordings_that_are_drawn_one_by_one(views):
+    day = views["diary"].study.days
+    sources = [
+        source({"calf_L": 9, "calf_R": 9}, at, seed=k, days=day) for k, at in enumerate((0, 0, 14))
+    ]
+    view = view_of(sources)
+    assert not _places(view.recordings).dated
+    drawn = _symptoms(view, _places(view.recordings))["twitching_felt"]
+    np.testing.assert_allclose(drawn.at, [-2 / 3, -1 / 3, 1.25, 1.5, 1.75])
+    assert not drawn.recorded.any()
 
 
 def test_many_recordings():

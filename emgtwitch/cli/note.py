@@ -111,7 +111,7 @@ def _write(
     recording: Path | None,
     said: dict[str, str],
 ) -> dict[str, str]:
-    from emgtwitch.recording.study_notes import note_recording, note_session
+    from emgtwitch.recording.write_notes import note_recording, note_session
 
     if recording is not None:
         return note_recording(dataset, recording, said)

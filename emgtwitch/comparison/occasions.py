@@ -1,38 +1,35 @@
 """When and under which conditions recordings were made, and what was found in them.
 
-Read from an EMG-BIDS data set: ``participants.tsv``, ``sessions.tsv`` and ``scans.tsv``, and the
-event tables under ``derivatives/emgtwitch``.
+Read from an EMG-BIDS data set: what `emgtwitch.recording.study_notes` tells, and the event tables
+under ``derivatives/emgtwitch``.
 """
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from emgtwitch.channels import muscle_of
 from emgtwitch.detection.detections import Detections
 from emgtwitch.errors import InputError
-from emgtwitch.event_table import NOT_APPLICABLE
 from emgtwitch.recording.bids import channel_facts, entities, find_recordings
 from emgtwitch.recording.derivatives import dataset_of, derivative_path
-from emgtwitch.recording.study_files import read_table
-from emgtwitch.recording.study_notes import label_day, scans_table, sessions_table
+from emgtwitch.recording.study_notes import (
+    GREATEST,
+    Notes,
+    SubjectNotes,
+    condition_of,
+    read_subject,
+)
 
 REST, AFTER_EXERCISE = "rest", "post-exercise"
-_OF_TASK = {"rest": REST, "postexercise": AFTER_EXERCISE}
 BEFORE, AFTER = "before", "after"  # the words of a treatment column that only tell on which side
 _EVENTS = "_events.tsv"
 _DERIVATIVE = ("derivatives", "emgtwitch")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-# Columns of the tables that have a field of their own, or tell nothing about the recording.
-_KNOWN = {
-    "filename", "session_id", "acq_time", "condition", "exercise", "posture", "treatment", "notes",
-    "minutes", "lost_s",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +38,14 @@ class Treatment:
 
     day: date
     text: str
+
+
+@dataclass(frozen=True)
+class FeltDay:
+    """What was felt on a day: name → number, those of `Occasion.felt`."""
+
+    day: date
+    felt: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,13 @@ class Occasion:
         What the table of sessions says about the time of the recording.
     treatments
         All dated treatments of the person, in order of time.
+    felt
+        What was felt, of the recording or else of its day, as far as it is noted:
+        ``twitching_felt`` and ``back_stiffness`` from 0 to 10, ``cramps`` as a number.
+    days
+        All days of the person for which something felt is noted, in order of time.
     more
-        Further columns of the tables, as symptoms.
+        Further columns of the tables, as they are.
     """
 
     subject: str = ""
@@ -74,6 +84,8 @@ class Occasion:
     treatment: str = ""
     notes: str = ""
     treatments: tuple[Treatment, ...] = ()
+    felt: Mapping[str, float] = field(default_factory=dict)
+    days: tuple[FeltDay, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -152,8 +164,17 @@ def occasions_of(recordings: Sequence[Path]) -> list[Occasion]:
     InputError
         A table is damaged, or has a date that is none.
     """
-    table = cache(read_table)
-    return [_occasion(recording.absolute(), table) for recording in recordings]
+    of_person: dict[tuple[Path | None, str], list[Path]] = {}
+    for recording in map(Path.absolute, recordings):
+        person = dataset_of(recording), entities(recording).get("sub", "")
+        of_person.setdefault(person, []).append(recording)
+    found: dict[Path, Occasion] = {}
+    for (dataset, subject), mine in of_person.items():
+        if dataset is None:
+            found |= {recording: _by_name(recording) for recording in mine}
+        else:
+            found |= _occasions(read_subject(dataset, subject, mine))
+    return [found[recording.absolute()] for recording in recordings]
 
 
 def _entry(table: Path, recording: Path | None) -> RecordingEntry:
@@ -211,66 +232,68 @@ def _place(entry: RecordingEntry) -> tuple[str, tuple[bool, datetime], str]:
     return entry.occasion.subject, entry.occasion.when, entry.name
 
 
-def _occasion(recording: Path, table: Callable[[Path], list[dict[str, str]]]) -> Occasion:
-    dataset, own = dataset_of(recording), entities(recording)
-    subject, session = own.get("sub", ""), own.get("ses", "")
-    if dataset is None:
-        return Occasion(subject, session, condition=_OF_TASK.get(own.get("task", ""), ""))
-    of_subject, of_session = sessions_table(dataset, subject), scans_table(recording)
-    people, sessions, scans = (
-        [
-            {name: cell for name, cell in row.items() if cell != NOT_APPLICABLE}
-            for row in table(file)
-        ]
-        for file in (dataset / "participants.tsv", of_subject, of_session)
+def _by_name(recording: Path) -> Occasion:
+    own = entities(recording)
+    return Occasion(own.get("sub", ""), own.get("ses", ""), condition=condition_of(recording))
+
+
+def _occasions(person: SubjectNotes) -> dict[Path, Occasion]:
+    """Return what is told about the recordings of a person."""
+    for problem in person.unreadable:
+        raise InputError(problem)
+    treatments, days = _treatments(person), _days(person)
+    found = {}
+    for session in person.sessions:
+        day = session.noted
+        for recording in session.recordings:
+            own = recording.noted
+            found[recording.path] = Occasion(
+                person.label,
+                session.label,
+                recording.start or session.start,
+                own.condition,
+                own.exercise or day.exercise,
+                own.posture or day.posture,
+                own.treatment or day.treatment,
+                "; ".join(filter(None, (day.notes, own.notes))),
+                treatments,
+                {**_felt(day), **_felt(own)},
+                days,
+                {**session.more, **recording.more},
+            )
+    return found
+
+
+def _felt(noted: Notes) -> dict[str, float]:
+    values = {name: getattr(noted, name) for name in GREATEST}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _days(person: SubjectNotes) -> tuple[FeltDay, ...]:
+    return tuple(
+        FeltDay(session.day, felt)
+        for session in person.sessions
+        if session.day and (felt := _felt(session.noted))
     )
-    person = _row(people, "participant_id", f"sub-{subject}")
-    day = _row(sessions, "session_id", f"ses-{session}")
-    scan = next((row for row in scans if Path(row.get("filename", "")).stem == recording.stem), {})
-    told = {**day, **scan}
-    start = _moment(of_session, scan) or _moment(of_subject, day)
-    task = own.get("task", "")
-    return Occasion(
-        subject,
-        session,
-        start,
-        told.get("condition", _OF_TASK.get(task, task)),
-        told.get("exercise", ""),
-        told.get("posture", ""),
-        told.get("treatment", ""),
-        "; ".join(row["notes"] for row in (day, scan) if "notes" in row),
-        _treatments(dataset / "participants.tsv", person, of_subject, sessions),
-        {name: cell for name, cell in told.items() if name not in _KNOWN},
-    )
 
 
-def _row(rows: list[dict[str, str]], column: str, cell: str) -> dict[str, str]:
-    return next((row for row in rows if row.get(column) == cell), {})
-
-
-def _moment(file: Path, row: dict[str, str], column: str = "acq_time") -> datetime | None:
-    if column not in row:
-        return None
-    try:
-        return datetime.fromisoformat(row[column]).replace(tzinfo=None)
-    except ValueError as error:
-        raise InputError(f"{file}: {column} is no date (year-month-day): {row[column]}") from error
-
-
-def _treatments(
-    of_people: Path, person: dict[str, str], of_subject: Path, sessions: list[dict[str, str]]
-) -> tuple[Treatment, ...]:
+def _treatments(person: SubjectNotes) -> tuple[Treatment, ...]:
     """Return the treatments with their first day: as told, else that of the first such session."""
     first: dict[str, date] = {}
-    dated = _moment(of_people, person, "treatment_date")
-    if dated and "treatment" in person:
-        first[person["treatment"]] = dated.date()
-    for row in sessions:
-        start = _moment(of_subject, row) or label_day(row.get("session_id", ""))
-        for words in row.get("treatment", "").split(";"):
-            day = _DAY.search(words)
+    if person.treatment_date and person.treatment:
+        first[person.treatment] = person.treatment_date
+    for session in person.sessions:
+        for words in session.noted.treatment.split(";"):
+            told = _DAY.search(words)
             text = re.sub(r"\s+(since|from|on)$", "", _DAY.sub("", words).strip())
-            when = _moment(of_subject, {"treatment": day[0]}, "treatment") if day else start
-            if text and text not in (BEFORE, AFTER) and when is not None:
-                first[text] = min(when.date(), first.get(text, date.max))
+            day = _day(told[0], person.label) if told else session.day
+            if text and text not in (BEFORE, AFTER) and day is not None:
+                first[text] = min(day, first.get(text, date.max))
     return tuple(sorted(Treatment(day, text) for text, day in first.items()))
+
+
+def _day(text: str, subject: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"sub-{subject}: treatment: {text} is no date (year-month-day)") from error

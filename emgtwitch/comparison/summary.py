@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emgtwitch.comparison.across import Across, Contrast, Sides, across_of, contrasts_of
-from emgtwitch.comparison.occasions import RecordingEntry, Treatment
+from emgtwitch.comparison.occasions import FeltDay, RecordingEntry, Treatment
 from emgtwitch.comparison.plan import Plan, plan
 from emgtwitch.comparison.recordings import (
     ALL,
@@ -55,6 +55,8 @@ class StudySummary:
         both sides, else one that is recorded on both.
     treatments
         In order of time.
+    days
+        What was felt on days without any of these recordings, in order of time.
     floor_uv, floor_of
         The worst detection floor of all recordings, and the name of the one that sets it.
     across
@@ -69,6 +71,7 @@ class StudySummary:
     recordings: tuple[RecordingSummary, ...]
     muscles: tuple[str, ...]
     treatments: tuple[Treatment, ...]
+    days: tuple[FeltDay, ...]
     floor_uv: float
     floor_of: str
     across: tuple[Across, ...]
@@ -128,6 +131,7 @@ def summarise(entries: Sequence[RecordingEntry]) -> StudySummary:
         recordings,
         tuple(muscles),
         treatments,
+        _days_between(entries),
         floor_uv,
         next((e.name for e, f in zip(ordered, floors, strict=True) if f == floor_uv), ""),
         across,
@@ -135,6 +139,13 @@ def summarise(entries: Sequence[RecordingEntry]) -> StudySummary:
         basis,
         plan(basis.per_min, dispersion=basis.dispersion, log_sd=basis.log_sd) if basis else (),
     )
+
+
+def _days_between(entries: Sequence[RecordingEntry]) -> tuple[FeltDay, ...]:
+    """Return the days for which something felt is noted, but those of the recordings."""
+    recorded = {entry.occasion.start.date() for entry in entries if entry.occasion.start}
+    days = {one.day: one for entry in entries for one in entry.occasion.days}
+    return tuple(days[day] for day in sorted(days.keys() - recorded))
 
 
 def _plan_basis(
@@ -155,7 +166,7 @@ def _plan_basis(
     )
     known = [ratio.dispersion for *_, ratio in compared if ratio and ratio.dispersion > 1]
     dispersion = float(np.median(known)) if 2 * len(known) > len(compared) else 1.0
-    of = f"assumed {ASSUMED_LOG_SD}"
+    of = f"an assumed spread ({ASSUMED_LOG_SD} in the logarithm of the ratio)"
     variance = ASSUMED_LOG_SD**2
     same = [row for row in across if (row.muscle, row.counted) == (muscles[0], ALL)]
     most = max(same, key=lambda row: row.ratio.n)

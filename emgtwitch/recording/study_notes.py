@@ -6,8 +6,8 @@ a treatment, can be noted too.
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,9 @@ from typing import Any
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import NOT_APPLICABLE
 from emgtwitch.recording.bids import entities, find_recordings, is_bids_recording
-from emgtwitch.recording.derivatives import dataset_of
 from emgtwitch.recording.profile import TASKS
 from emgtwitch.recording.signals import clean_text
-from emgtwitch.recording.study_files import (
-    DESCRIPTION,
-    add_rows,
-    locked,
-    read_json,
-    read_table,
-    write_json,
-)
+from emgtwitch.recording.study_files import DESCRIPTION, read_table
 
 # Greatest value of a number; all begin at 0.
 GREATEST = {"twitching_felt": 10, "cramps": 1000, "back_stiffness": 10}
@@ -52,7 +44,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "notes": {"Description": "Anything else, in the person's words"},
 }
 OF_RECORDINGS_ONLY = ("condition", "posture")  # they may differ within a day
-_LONGEST = 10_000
+LONGEST = 10_000  # characters of a text
+# Columns that tell nothing further about how it was.
+_OF_THE_TABLE = ("filename", "session_id", "acq_time", "minutes", "lost_s")
 
 
 @dataclass(frozen=True)
@@ -89,32 +83,43 @@ class Notes:
 class RecordingNotes:
     """A recording, when it began if a table tells, and what is noted about it.
 
-    Where no table tells the condition, it is that of the task in the name of the file.
+    Where no table tells the condition, it is that of the task in the name of the file. `more` are
+    further columns as they stand in the table.
     """
 
     path: Path
     start: datetime | None
     noted: Notes
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SessionNotes:
-    """A session: its BIDS label, its day if it is known, what is noted, and its recordings."""
+    """A session: its BIDS label, its day if it is known, what is noted, and its recordings.
+
+    `start` is what the table says, `more` are further columns as they stand in it.
+    """
 
     label: str
     day: date | None
     noted: Notes
     recordings: tuple[RecordingNotes, ...]
+    start: datetime | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SubjectNotes:
-    """A person: BIDS label, treatment by ``participants.tsv``, and sessions in order of time."""
+    """A person: BIDS label, treatment by ``participants.tsv``, and sessions in order of time.
+
+    `unreadable` are cells that should be a date and are none, in words.
+    """
 
     label: str
     treatment: str
     treatment_date: date | None
     sessions: tuple[SessionNotes, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 def read_notes(dataset: Path) -> tuple[SubjectNotes, ...]:
@@ -142,14 +147,57 @@ def read_notes(dataset: Path) -> tuple[SubjectNotes, ...]:
     if not (dataset / DESCRIPTION).is_file():
         raise InputError(f"{dataset}: no BIDS data set, there is no {DESCRIPTION} in it")
     recordings = _recordings(dataset)
-    people = {
-        row.get("participant_id", "").removeprefix("sub-"): row
+    labels = {path.name.removeprefix("sub-") for path in dataset.glob("sub-*") if path.is_dir()}
+    labels |= {
+        row.get("participant_id", "").removeprefix("sub-")
         for row in read_table(dataset / "participants.tsv")
     }
-    labels = {path.name.removeprefix("sub-") for path in dataset.glob("sub-*") if path.is_dir()}
     return tuple(
-        _subject(dataset, label, people.get(label, {}), recordings)
-        for label in sorted(labels | people.keys() - {"", NOT_APPLICABLE})
+        read_subject(dataset, label, [p for p in recordings if entities(p)["sub"] == label])
+        for label in sorted(labels - {"", NOT_APPLICABLE})
+    )
+
+
+def read_subject(dataset: Path, label: str, recordings: Iterable[Path]) -> SubjectNotes:
+    """Read what is noted about one person, and about these recordings.
+
+    Parameters
+    ----------
+    dataset, label
+        Folder of the data set, and BIDS label of the person.
+    recordings
+        Where recordings of this person lie or lay; all others are left out.
+
+    Raises
+    ------
+    InputError
+        A table has a row of another length than its first line.
+    """
+    people, table = dataset / "participants.tsv", sessions_table(dataset, label)
+    person = next(
+        (row for row in read_table(people) if row.get("participant_id") == f"sub-{label}"), {}
+    )
+    rows = {
+        row["session_id"].removeprefix("ses-"): row
+        for row in read_table(table)
+        if "session_id" in row
+    }
+    own: dict[str, list[Path]] = {name: [] for name in rows}
+    folders = (dataset / f"sub-{label}").glob("ses-*")
+    own |= {path.name.removeprefix("ses-"): [] for path in folders if path.is_dir()}
+    for path in recordings:
+        own.setdefault(entities(path).get("ses", ""), []).append(path)
+    unreadable: list[str] = []
+    sessions = [
+        _session(name, table, rows.get(name, {}), paths, unreadable) for name, paths in own.items()
+    ]
+    treated = _moment(people, person, "treatment_date", unreadable)
+    return SubjectNotes(
+        label,
+        _text(person, "treatment"),
+        treated and treated.date(),
+        tuple(sorted(sessions, key=lambda one: (one.day is None, one.day, one.label))),
+        tuple(unreadable),
     )
 
 
@@ -170,7 +218,16 @@ def label_day(label: str) -> datetime | None:
 
     It is the only date of a day without a recording.
     """
-    return _moment(label.removeprefix("ses-"))
+    try:
+        return datetime.fromisoformat(label.removeprefix("ses-"))
+    except ValueError:
+        return None
+
+
+def condition_of(recording: Path) -> str:
+    """Return the condition that the task in the name of a recording tells, else that task."""
+    task = entities(recording).get("task", "")
+    return next((name for name, word in TASKS.items() if word == task), task)
 
 
 def find_session(subject: SubjectNotes, told: str) -> str:
@@ -206,101 +263,6 @@ def find_session(subject: SubjectNotes, told: str) -> str:
     return same[0] if same else f"{day:%Y%m%d}"
 
 
-def note_session(
-    dataset: Path, subject: str, session: str, said: Mapping[str, str]
-) -> dict[str, str]:
-    """Note something about a day.
-
-    Parameters
-    ----------
-    dataset
-        Folder of the data set.
-    subject, session
-        BIDS labels; the session need not be there.
-    said
-        Column of `COLUMNS` → value. A new value takes the place of the old one, but ``notes`` are
-        added to those that are there; an empty value takes away what is there.
-
-    Returns
-    -------
-    replaced
-        Column → the value that was there and is no longer.
-
-    Raises
-    ------
-    InputError
-        A value is out of its range, a column is for recordings only, or a table is damaged.
-    """
-    for name in OF_RECORDINGS_ONLY:
-        if name in said:
-            raise InputError(f"{name}: is noted of a recording, not of a day; say which recording")
-    return _note(dataset, sessions_table(dataset, subject), "session_id", f"ses-{session}", said)
-
-
-def note_recording(dataset: Path, recording: Path, said: Mapping[str, str]) -> dict[str, str]:
-    """Note something about one recording; else as `note_session`."""
-    recording = recording.resolve()
-    if not recording.is_file() or dataset_of(recording) != dataset.resolve():
-        raise InputError(f"{recording}: no recording of the data set {dataset}")
-    key = f"{recording.parent.name}/{recording.name}"
-    return _note(dataset, scans_table(recording), "filename", key, said)
-
-
-def _note(
-    dataset: Path, table: Path, key: str, row_id: str, said: Mapping[str, str]
-) -> dict[str, str]:
-    cells = {name: _checked(name, value) for name, value in said.items()}
-    try:
-        with locked(dataset):
-            rows = read_table(table)
-            old: dict[str, str] = next((row for row in rows if row.get(key) == row_id), {})
-            known = {name: cell for name, cell in old.items() if cell != NOT_APPLICABLE}
-            if cells.get("notes") and "notes" in known:
-                cells["notes"] = f"{known['notes']}; {cells['notes']}"
-            # First, so that no value stands in the table that the description does not allow.
-            _describe(table.with_suffix(".json"), cells)
-            add_rows(table, [{key: row_id, **cells}], (key,))
-    except OSError as error:
-        raise InputError(f"{table}: cannot be written: {error.strerror}") from error
-    return {
-        name: known[name]
-        for name, cell in cells.items()
-        if name in known and cell != known[name] and not (name == "notes" and cell)
-    }
-
-
-def _checked(name: str, value: str) -> str:
-    """Return a value as it stands in the table."""
-    text = clean_text(value, _LONGEST)
-    if text in ("", NOT_APPLICABLE):
-        return ""
-    if name in GREATEST:
-        number = _number(name, text)
-        whole = " whole" if name == "cramps" else ""
-        if number is None:
-            raise InputError(
-                f"{name} {text[:40]!r}: must be a{whole} number from 0 to {GREATEST[name]}"
-            )
-        return f"{number:g}"
-    levels = COLUMNS[name].get("Levels")
-    if levels and text not in levels:
-        raise InputError(f"{name} {text[:40]!r}: must be one of {', '.join(levels)}")
-    return text
-
-
-def _describe(path: Path, cells: Mapping[str, str]) -> None:
-    """Describe the columns; where another tool lists the values of one, add those that are new."""
-    about = read_json(path)
-    before = str(about)
-    for name, cell in cells.items():
-        described = about.setdefault(name, COLUMNS[name])
-        levels = described.get("Levels") if isinstance(described, dict) else None
-        if isinstance(levels, dict) and cell and cell not in levels:
-            levels[cell] = "in the person's words"
-    if str(about) != before:
-        write_json(path, about)
-
-
 def _recordings(dataset: Path) -> list[Path]:
     try:
         found = find_recordings(dataset)
@@ -309,66 +271,47 @@ def _recordings(dataset: Path) -> list[Path]:
     return [path for path in found if is_bids_recording(path)]
 
 
-def _subject(
-    dataset: Path, label: str, person: Mapping[str, str], recordings: list[Path]
-) -> SubjectNotes:
-    rows = {
-        row["session_id"].removeprefix("ses-"): row
-        for row in read_table(sessions_table(dataset, label))
-        if "session_id" in row
-    }
-    own: dict[str, list[Path]] = {name: [] for name in rows}
-    folders = (dataset / f"sub-{label}").glob("ses-*")
-    own |= {path.name.removeprefix("ses-"): [] for path in folders if path.is_dir()}
-    for path in recordings:
-        if entities(path)["sub"] == label:
-            own.setdefault(entities(path).get("ses", ""), []).append(path)
-    sessions = [_session(name, rows.get(name, {}), paths) for name, paths in own.items()]
-    treated = _moment(person.get("treatment_date"))
-    return SubjectNotes(
-        label,
-        _text(person, "treatment"),
-        treated and treated.date(),
-        tuple(sorted(sessions, key=lambda one: (one.day is None, one.day, one.label))),
-    )
-
-
-def _session(label: str, row: Mapping[str, str], paths: list[Path]) -> SessionNotes:
-    tables = {scans_table(path) for path in paths}
+def _session(
+    label: str, table: Path, row: Mapping[str, str], paths: list[Path], unreadable: list[str]
+) -> SessionNotes:
     scans = {
-        Path(scan.get("filename", "")).name: scan for table in tables for scan in read_table(table)
+        Path(scan.get("filename", "")).stem: (file, scan)
+        for file in {scans_table(path) for path in paths}
+        for scan in read_table(file)
     }
     recordings = sorted(
-        (_recording(path, scans.get(path.name, {})) for path in paths),
+        (_recording(path, *scans.get(path.stem, (path, {})), row, unreadable) for path in paths),
         key=lambda one: (one.start is None, one.start, one.path),
     )
-    moments = [_moment(row.get("acq_time")), label_day(label)]
-    moments += [recording.start for recording in recordings]
+    start = _moment(table, row, "acq_time", unreadable)
+    moments = (start, label_day(label), *(recording.start for recording in recordings))
     moment = next(filter(None, moments), None)
-    return SessionNotes(label, moment and moment.date(), _notes(row), tuple(recordings))
+    day = moment and moment.date()
+    return SessionNotes(label, day, _notes(row), tuple(recordings), start, _more(row))
 
 
-def _recording(path: Path, row: Mapping[str, str]) -> RecordingNotes:
-    task = entities(path).get("task", "")
-    of_task = next((name for name, word in TASKS.items() if word == task), task)
-    noted = _notes({**row, "condition": _text(row, "condition") or of_task})
-    return RecordingNotes(path, _moment(row.get("acq_time")), noted)
+def _recording(
+    path: Path, table: Path, row: Mapping[str, str], day: Mapping[str, str], unreadable: list[str]
+) -> RecordingNotes:
+    told = _text(row, "condition") or _text(day, "condition")
+    noted = _notes({**row, "condition": told or condition_of(path)})
+    return RecordingNotes(path, _moment(table, row, "acq_time", unreadable), noted, _more(row))
 
 
 def _notes(row: Mapping[str, str]) -> Notes:
     said: dict[str, Any] = {}
     for column in fields(Notes):
         text = _text(row, column.name)
-        said[column.name] = _number(column.name, text) if column.name in GREATEST else text
+        said[column.name] = number_of(column.name, text) if column.name in GREATEST else text
     return Notes(**said)
 
 
 def _text(row: Mapping[str, str], name: str) -> str:
-    text = clean_text(row.get(name, ""), _LONGEST)
+    text = clean_text(row.get(name, ""), LONGEST)
     return "" if text == NOT_APPLICABLE else text
 
 
-def _number(name: str, text: str) -> float | None:
+def number_of(name: str, text: str) -> float | None:
     """Return a number that is within the range of its column, else None."""
     if not re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text):
         return None
@@ -377,9 +320,19 @@ def _number(name: str, text: str) -> float | None:
     return number if fits else None
 
 
-def _moment(text: str | None) -> datetime | None:
-    """Return date and time as written, without its time zone; None if it is none."""
+def _more(row: Mapping[str, str]) -> dict[str, str]:
+    """Return the further columns that say something."""
+    known = {*COLUMNS, *_OF_THE_TABLE}
+    return {name: text for name in row if name not in known and (text := _text(row, name))}
+
+
+def _moment(
+    table: Path, row: Mapping[str, str], column: str, unreadable: list[str]
+) -> datetime | None:
+    """Return date and time as written, without time zone; None if there is none or it is none."""
+    text = _text(row, column)
     try:
-        return datetime.fromisoformat((text or "").strip()).replace(tzinfo=None)
+        return datetime.fromisoformat(text).replace(tzinfo=None) if text else None
     except ValueError:
+        unreadable.append(f"{table}: {column} is no date (year-month-day): {text[:40]}")
         return None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MANY = 40  # recordings, from which on intervals are bands
 _DAY_S = 86400.0
+_BESIDE = 0.25  # of the time of the recordings: how far beside it days without one are drawn
 # Column of the study's tables → name, and how it is drawn.
 SYMPTOMS = {
     "twitching_felt": ("twitching felt, 0 to 10", "D"),
@@ -44,41 +45,87 @@ class _Places:
     dated: bool
 
 
+@dataclass(frozen=True, eq=False)
+class _Noted:
+    """One symptom over time: where, how much, and whether that day has a recording."""
+
+    at: np.ndarray
+    values: np.ndarray
+    recorded: np.ndarray
+
+
 def over_recordings(view: View) -> bytes:
     """Draw rates of both sides, left over right and what was felt, recording after recording."""
-    felt = symptoms(view.recordings)
+    places = _places(view.recordings)
+    felt = _symptoms(view, places)
     heights = [1.45, 0.95, 0.65] if felt else [1.7, 1.15]
 
     def draw(figure: "Figure") -> None:
         grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
         axes = list(grid)
-        places = _places(view.recordings)
         _rates(axes[0], view, places)
         _ratios(axes[1], view, places)
         if felt:
-            _felt(axes[2], felt, places)
+            _felt(axes[2], felt)
+        days = [x for noted in felt.values() for x in noted.at.tolist()]
+        _time_axis(axes[-1], view.recordings, places, days)
         _treatments(axes, view, places)
-        _time_axis(axes[-1], view.recordings, places)
         figure.align_ylabels(axes)
 
     return picture(sum(heights) + 0.75, draw)
 
 
-def symptoms(recordings: Sequence[RecordingSummary]) -> dict[str, np.ndarray]:
-    """Return what was felt as numbers, one for each recording, NaN where nothing is noted."""
+def felt_names(view: View) -> list[str]:
+    """Return which of `SYMPTOMS` were noted, with a recording or on a day without."""
+    noted = [recording.occasion.felt for recording in view.recordings]
+    noted += [day.felt for day in view.study.days]
+    return [name for name in SYMPTOMS if any(name in felt for felt in noted)]
+
+
+def days_beyond(view: View) -> int:
+    """Return how many days with something noted lie too far from the recordings to be drawn."""
+    return sum(x is None for x in _day_places(view, _places(view.recordings)))
+
+
+def _symptoms(view: View, places: _Places) -> dict[str, _Noted]:
+    """Return what was felt, name by name, in order of time."""
+    points = [
+        (x, recording.occasion.felt, True)
+        for x, recording in zip(places.at.tolist(), view.recordings, strict=True)
+    ]
+    between = zip(_day_places(view, places), view.study.days, strict=True)
+    points += [(x, day.felt, False) for x, day in between if x is not None]
+    points.sort(key=lambda point: point[0])
     found = {}
-    for name in SYMPTOMS:
-        values = np.array([_value(recording.occasion.more.get(name)) for recording in recordings])
-        if np.isfinite(values).any():
-            found[name] = values
+    for name in felt_names(view):
+        mine = [(x, felt[name], recorded) for x, felt, recorded in points if name in felt]
+        if mine:
+            found[name] = _Noted(*(np.array(column) for column in zip(*mine, strict=True)))
     return found
 
 
-def _value(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return float("nan")
+def _day_places(view: View, places: _Places) -> list[float | None]:
+    """Return where the days without a recording stand, None for those too far from the others.
+
+    On an axis that is no time axis, they are spread evenly between the recordings.
+    """
+    starts = [recording.occasion.start for recording in view.recordings]
+    dated = [start for start in starts if start]
+    days = [one.day for one in view.study.days]
+    if not dated:
+        return [None] * len(days)
+    if places.dated:
+        at = [_days(day, min(dated)) for day in days]
+        reach = _BESIDE * float(np.ptp(places.at))
+    else:
+        gaps = [sum(start.date() < day for start in dated) for day in days]
+        at = [
+            gap - 1 + (1 + gaps[:k].count(gap)) / (1 + gaps.count(gap))
+            for k, gap in enumerate(gaps)
+        ]
+        reach = 1.0
+    low, high = places.at.min() - reach, places.at.max() + reach
+    return [x if low <= x <= high else None for x in at]
 
 
 def _places(recordings: Sequence[RecordingSummary]) -> _Places:
@@ -123,8 +170,8 @@ def _ratios(ax: "Axes", view: View, places: _Places) -> None:
     style = {"color": "black", "marker": "s", "linestyle": "-"}
     _series(ax, view.recordings, ratios, places, 0.0, style)
     ax.set_ylabel("left over right\n(1 = equal)")
-    for text, y, va in (("more on the left", 0.99, "top"), ("more on the right", 0.01, "bottom")):
-        ax.text(1.0, y, text, transform=ax.transAxes, ha="right", va=va, color=GREY, fontsize=8)
+    meaning = "above 1: more twitches on the left; below 1: more on the right"
+    ax.set_title(meaning, fontsize=8, fontweight="normal", color=GREY, pad=2)
 
 
 def _series(
@@ -198,13 +245,18 @@ def _handles(view: View) -> list[Any]:
     return handles[:8]
 
 
-def _felt(ax: "Axes", felt: dict[str, np.ndarray], places: _Places) -> None:
-    for name, values in felt.items():
+def _felt(ax: "Axes", felt: dict[str, _Noted]) -> None:
+    """Draw what was felt: large marks with a recording, small ones on days without."""
+    for name, noted in felt.items():
         label, marker = SYMPTOMS[name]
-        known = np.isfinite(values)
-        ax.plot(places.at[known], values[known], color="black", marker=marker, markersize=4,
-                linewidth=0.7, markerfacecolor="white", label=label)  # fmt: skip
-    most = max(float(np.nanmax(values)) for values in felt.values())
+        style: dict[str, Any] = {"color": "black", "marker": marker, "markerfacecolor": "white"}
+        ax.plot(noted.at, noted.values, color="black", linewidth=0.6, zorder=1)
+        for recorded, size in ((False, 2.4), (True, 4.2)):
+            mine = noted.recorded == recorded
+            ax.plot(noted.at[mine], noted.values[mine], linestyle="none", markersize=size,
+                    markeredgewidth=0.8, **style)  # fmt: skip
+        ax.plot([], [], linewidth=0.6, markersize=4.2, label=label, **style)
+    most = max(float(noted.values.max()) for noted in felt.values())
     ax.set(ylabel="noted", ylim=(-0.5, max(10.5, 1.05 * most)))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.1)
 
@@ -220,7 +272,7 @@ def _treatments(axes: Sequence["Axes"], view: View, places: _Places) -> None:
             x = _days(treatment.day, min(dated))
         else:
             x = sum(start.date() < treatment.day for start in dated) - 0.5
-        if not places.at.min() - 0.5 <= x <= places.at.max() + 0.5:
+        if not axes[0].get_xlim()[0] <= x <= axes[0].get_xlim()[1]:
             continue
         for ax in axes:
             ax.axvline(x, color="black", linewidth=1, linestyle=(0, (1, 1.5)), zorder=0)
@@ -235,12 +287,21 @@ def _treatments(axes: Sequence["Axes"], view: View, places: _Places) -> None:
         )
 
 
-def _time_axis(ax: "Axes", recordings: Sequence[RecordingSummary], places: _Places) -> None:
+def _time_axis(
+    ax: "Axes",
+    recordings: Sequence[RecordingSummary],
+    places: _Places,
+    days: Sequence[float],
+) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
     span = max(float(np.ptp(places.at)), 1.0)
-    limits = places.at.min() - 0.04 * span, places.at.max() + 0.03 * span + 5 * places.aside
+    first_x, last_x = (
+        min([places.at.min(), *days]),
+        max([places.at.max() + 5 * places.aside, *days]),
+    )
+    limits = first_x - 0.04 * span, last_x + 0.03 * span
     ax.set_xlim(limits)
     if not places.dated:
         step = max(1, -(-len(recordings) // 8))
@@ -253,14 +314,21 @@ def _time_axis(ax: "Axes", recordings: Sequence[RecordingSummary], places: _Plac
     locator = AutoDateLocator(minticks=3, maxticks=7)
     low, high = (num2date(zero + limit).replace(tzinfo=None) for limit in ax.get_xlim())
     ticks = locator.tick_values(low, high)
-    formatter = ConciseDateFormatter(locator)
+    formatter = ConciseDateFormatter(locator, show_offset=False)
     labels = dict(zip(ticks, formatter.format_ticks(ticks), strict=True))
     ax.xaxis.set_major_locator(FixedLocator([tick - zero for tick in ticks]))
     ax.xaxis.set_major_formatter(
         FuncFormatter(lambda x, _: labels[min(ticks, key=lambda tick: abs(tick - zero - x))])
     )
     ax.set_xlim(limits)
-    ax.set_xlabel(formatter.get_offset())
+    ax.set_xlabel(_months(low, high))
+
+
+def _months(low: datetime, high: datetime) -> str:
+    """Return what the ticks of an axis leave out: the month if there is one, else the year."""
+    if (low.year, low.month) == (high.year, high.month):
+        return f"{low:%B %Y}"
+    return f"{low.year}" if low.year == high.year else f"{low.year} to {high.year}"
 
 
 def _short(recording: RecordingSummary) -> str:

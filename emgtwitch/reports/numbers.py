@@ -104,6 +104,7 @@ def _tables(view: View) -> Iterator[tuple[str, Sequence[Any]]]:
     yield "across_recordings", view.study.across
     yield "changes", view.study.contrasts
     yield "plans", view.study.plans
+    yield "days_without_a_recording", [{"day": one.day, **one.felt} for one in view.study.days]
     yield (
         "rates_over_time",
         [

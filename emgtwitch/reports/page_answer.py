@@ -1,6 +1,6 @@
 """Page 1: the answer, one table, one figure, and how far the recordings can be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast
 from emgtwitch.comparison.occasions import AFTER_EXERCISE, REST
 from emgtwitch.comparison.recordings import ALL, CUT_FACTOR, RecordingSummary
 from emgtwitch.reports.answer import FEW_MIN, answer, changes
-from emgtwitch.reports.figures_study import SYMPTOMS, over_recordings, symptoms
+from emgtwitch.reports.figures_study import SYMPTOMS, days_beyond, felt_names, over_recordings
 from emgtwitch.reports.limits import LIMITS
 from emgtwitch.reports.pieces import (
     Html,
@@ -181,7 +181,7 @@ def _months(view: View) -> Iterator[list[object]]:
             f"× {number(q.change.factor)} or more" if q.change else NOTHING for q in quantities
         ]
         n = max(quantity.change.n for quantity in quantities if quantity.change)
-        yield [f"Least change between two that stands out{tail}", n, *factors]
+        yield [f"Least change that stands out{tail}", n, *factors]
 
 
 def _figure(view: View) -> Html:
@@ -198,7 +198,11 @@ def _figure(view: View) -> Html:
             f"{shortened(t.text, 40)} ({day(t.day)})" for t in view.study.treatments[:12]
         )
         caption += f" Dotted: begun {began}."
-    felt = symptoms(view.recordings)
+    felt = felt_names(view)
+    if felt:
+        caption += " Noted: large marks with a recording, small ones on days without."
+    if beyond := days_beyond(view):
+        caption += f" {plural(beyond, 'day')} far from the recordings: only in the table."
     header = ["Recording", "left per min", "right per min", "left over right"]
     header += [SYMPTOMS[name][0] for name in felt]
     rows = []
@@ -210,10 +214,18 @@ def _figure(view: View) -> Html:
                 estimated(row.left.per_min if row and row.left else None),
                 estimated(row.right.per_min if row and row.right else None),
                 estimated(row.ratio.ratio if row and row.ratio else None),
-                *(number(values[k]) for values in felt.values()),
+                *_noted(felt, recording.occasion.felt),
             ]
         )
+    rows += [
+        [f"{day(one.day)}, no recording", *3 * [NOTHING], *_noted(felt, one.felt)]
+        for one in view.study.days
+    ]
     return figure(over_recordings(view), answer(view), caption, data_table(header, rows))
+
+
+def _noted(names: list[str], felt: Mapping[str, float]) -> list[str]:
+    return [number(felt.get(name, float("nan"))) for name in names]
 
 
 def link(index: int, recording: RecordingSummary) -> Html:

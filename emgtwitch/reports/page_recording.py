@@ -50,6 +50,7 @@ def page_recording(view: View, index: int) -> Html:
         paragraph(" ".join(_further(view, recording)), class_="about"),
         _raster(recording, source),
         _histograms(recording),
+        _scatter(recording),
         _waveforms(source),
         class_="sheet",
     )
@@ -57,10 +58,8 @@ def page_recording(view: View, index: int) -> Html:
 
 def _facts(recording: RecordingSummary, source: Source) -> Html:
     occasion = recording.occasion
-    felt = [(SYMPTOMS[name][0], occasion.more[name]) for name in SYMPTOMS if name in occasion.more]
-    others = [
-        (shortened(name, 30), told) for name, told in occasion.more.items() if name not in SYMPTOMS
-    ]
+    felt = [(SYMPTOMS[name][0], f"{value:g}") for name, value in occasion.felt.items()]
+    others = [(shortened(name, 30), told) for name, told in occasion.more.items()]
     return facts(
         [
             ("recording", recording.name),
@@ -140,8 +139,8 @@ def _raster(recording: RecordingSummary, source: Source) -> Html:
     ]
     header = ("Channel", "min", "twitches", "valid min", "per min")
     caption = (
-        "Left upwards, right downwards. Shaded: not searched (contraction, warm-up, flat line); "
-        "hatched: samples missing or amplifier at its limit."
+        "Left upwards, right downwards. Shaded: not searched; hatched: samples missing or "
+        "amplifier at its limit."
     )
     if len(channels) < len(recording.channels):
         caption += (
@@ -188,6 +187,40 @@ def _bins(
         mine = [int(values[k]) for values in counts.values()]
         if any(mine):
             yield [name, f"{low:.3g}", f"{high:.3g}", *mine]
+
+
+def _scatter(recording: RecordingSummary) -> Html:
+    """Return how unevenly twitches came, and what that makes of the intervals."""
+    counted = [(c, c.rate) for c in recording.channels if c.rate and c.rate.count > 1]
+    lengths = [set(c.dispersion.bin_s.tolist()) for c, _ in counted]
+    common = sorted(set.intersection(*lengths)) if lengths else []
+    if not common:
+        return Html("")
+    step = common[-1]
+    rows = []
+    for channel, rate in counted:
+        told = channel.dispersion
+        at = told.bin_s.tolist().index(step)
+        rows.append(
+            [
+                shortened(channel.channel, 40),
+                _by_chance(told.fano[at], told.fano_low[at], told.fano_high[at]),
+                _by_chance(told.allan[at], told.allan_low[at], told.allan_high[at]),
+                f"{rate.count / rate.widening:.0f} of {rate.count}",
+                f"{number(rate.exact_low)} to {number(rate.exact_high)}",
+            ]
+        )
+    caption = (
+        "Do they come evenly? Twitches in bursts, or more often at times, count as fewer in the "
+        f"interval of the rate. Scatter of counts in {step} s: 1 if they come independently and "
+        "steadily; in brackets what chance makes of it."
+    )
+    header = ("Channel", "scatter", "from step to step", "count as", "per min if independent")
+    return table(header, rows, caption=caption)
+
+
+def _by_chance(value: float, low: float, high: float) -> str:
+    return f"{number(value)} ({number(low)} to {number(high)})"
 
 
 def _waveforms(source: Source) -> Html:
@@ -253,5 +286,5 @@ def _further(view: View, recording: RecordingSummary) -> Iterator[str]:
         yield (
             f"At once on both sides ({muscle(both.muscle)}, within {1000 * NEAR_S:.0f} ms): "
             f"{found.observed} of {found.left} on the left and {found.right} on the right; chance "
-            f"alone brings {number(found.low)} to {number(found.high)}."
+            f"alone brings {found.low:g} to {found.high:g}."
         )
