@@ -9,7 +9,9 @@ from emgtwitch.reports.pieces import Html, html, say
 
 SOURCE = (
     "Roots as in Moore KL, Dalley AF, Agur AMR, Clinically Oriented Anatomy (Wolters Kluwer), "
-    "tables of the muscles of thigh and leg. Textbooks differ by a root, and so do people."
+    "tables of the muscles of thigh and leg; the same in Medical Research Council, Aids to the "
+    "Examination of the Peripheral Nervous System, but for the peroneus longus (L5, S1). Textbooks "
+    "differ by a root, and so do people."
 )
 
 
@@ -29,27 +31,27 @@ _LEG = (
 )
 _PLACES = {
     "hamstrings": _Place(
-        "L5 to S2", "M40 12 C36 50 42 76 46 92 L58 92 C66 74 70 46 68 12 Z", (54, 48)
+        "L5 to S2", "M40 12 C36 50 42 76 46 92 L58 92 C66 74 70 46 68 12 Z", (54, 40)
     ),
     "gastrocnemius medialis": _Place(
-        "S1, S2", "M51 104 C68 106 75 130 65 154 C60 160 54 158 51 152 Z", (59, 136)
+        "S1, S2", "M51 104 C68 106 75 130 65 154 C60 160 54 158 51 152 Z", (60, 128)
     ),
     "gastrocnemius lateralis": _Place(
-        "S1, S2", "M49 104 C36 106 32 130 37 149 C41 155 46 154 49 149 Z", (41, 122)
+        "S1, S2", "M49 104 C36 106 32 130 37 149 C41 155 46 154 49 149 Z", (42, 126)
     ),
     "soleus": _Place(
         "S1, S2",
         "M38 154 C40 172 44 186 49 196 C55 186 60 174 63 160 C56 165 46 163 38 154 Z",
-        (50, 176),
+        (50, 174),
     ),
     "tibialis anterior": _Place(
-        "L4, L5", "M25.5 114 C21 132 23 150 30 166 C26 148 25.5 132 28 114 Z", (12, 122)
+        "L4, L5", "M25.5 114 C21 132 23 150 30 166 C26 148 25.5 132 28 114 Z", (12, 116)
     ),
     "peroneus longus": _Place(
-        "L5 to S2", "M31 110 C27 130 28 148 36 168 C33 150 31.5 130 35 110 Z", (12, 152)
+        "L5 to S2", "M31 110 C27 130 28 148 36 168 C33 150 31.5 130 35 110 Z", (12, 146)
     ),
 }
-_SHORT = {"S1, S2": "S1-2", "L4, L5": "L4-5", "L5 to S2": "L5-S2"}
+_SHORT = {"S1, S2": ("S1", "S2"), "L4, L5": ("L4", "L5"), "L5 to S2": ("L5", "to S2")}
 _WHOLE = {
     "gastrocnemius": ("gastrocnemius medialis", "gastrocnemius lateralis"),
     "calf": ("gastrocnemius medialis", "gastrocnemius lateralis"),
@@ -97,11 +99,12 @@ def body_map(recordings: Sequence[RecordingSummary]) -> Html:
         for name in sorted(mine & _PLACES.keys()):
             x, y = _PLACES[name].label
             inside = x > 20
-            legs.append(
-                f'<text x="{shift + (x if side == "left" else 100 - x)}" y="{y}" font-size="7" '
-                f'fill="{"#FFFFFF" if inside else "#1b1b1b"}" text-anchor="middle">'
-                f"{_SHORT[_PLACES[name].roots]}</text>"
-            )
+            legs += [
+                f'<text x="{shift + (x if side == "left" else 100 - x)}" y="{y + 8 * line}" '
+                f'font-size="7" fill="{"#FFFFFF" if inside else "#1b1b1b"}" text-anchor="middle">'
+                f"{text}</text>"
+                for line, text in enumerate(_SHORT[_PLACES[name].roots])
+            ]
         legs.append(f'<text x="{shift + 50}" y="246" text-anchor="middle">{side}</text>')
     told = "; ".join(
         f"{name}, {' and '.join(sorted(sides))}"

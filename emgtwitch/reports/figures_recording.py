@@ -145,7 +145,7 @@ def histograms(recording: RecordingSummary) -> bytes:
         largest = [c.patterns.amplitude_quantiles_uv[-1] for c in recording.channels]
         sizes.set_xlim(8, 5000 if np.nanmax([*largest, 0]) > 400 else 1000)
 
-    return picture(1.6, draw, (0.6, 0.1, 0.25, 0.3))
+    return picture(1.55, draw, (0.6, 0.2, 0.25, 0.3))
 
 
 def side_sums(channels: Sequence[ChannelSummary], counts_of: Any) -> dict[str | None, np.ndarray]:

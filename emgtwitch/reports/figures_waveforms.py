@@ -23,7 +23,7 @@ def waveform_figure(waveforms: Waveforms, sides: dict[str, str | None]) -> bytes
     shown = _busiest(waveforms.shapes, sides)
 
     def draw(figure: "Figure") -> None:
-        grid = figure.add_gridspec(2, 2, width_ratios=[1, 2.6], hspace=0.62, wspace=0.04)
+        grid = figure.add_gridspec(2, 2, width_ratios=[1, 2.6], hspace=0.78, wspace=0.04)
         for row, side in enumerate(("left", "right")):
             ax = figure.add_subplot(grid[row, 0])
             channel = shown[row] if row < len(shown) else None
@@ -36,7 +36,7 @@ def waveform_figure(waveforms: Waveforms, sides: dict[str, str | None]) -> bytes
             _examples(ax, examples)
             ax.set_title(what if examples else f"{what}: none to show", fontsize=9, y=1.1)
 
-    return picture(2.5, draw, (0.55, 0.1, 0.4, 0.25))
+    return picture(2.35, draw, (0.55, 0.1, 0.38, 0.25))
 
 
 def _busiest(shapes: dict[str, tuple[Shape, ...]], sides: dict[str, str | None]) -> list[str]:

@@ -156,6 +156,6 @@ def _plan(view: View) -> list[Html]:
     told = (
         "What it takes to see a ratio in four of five attempts: within a single recording, and "
         f"across recordings. Based on {number(basis.per_min)} twitches per minute on the side with "
-        f"fewer; differences between recordings: {spread}."
+        f"fewer; how much recordings differ: {spread}."
     )
     return [paragraph(told, class_="about"), table(header, rows)]

@@ -1,6 +1,7 @@
 """The pieces of which the pages are made: text that cannot do harm, tables, figures."""
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -76,11 +77,19 @@ def table(
             body.append(element("tr", cell, class_="group"))
             continue
         first = element("th", row[0], scope="row", class_="text")
-        cells = [element("td", cell, class_=_kind(k, left)) for k, cell in enumerate(row)][1:]
+        cells = [_cell(cell, _kind(k, left)) for k, cell in enumerate(row)][1:]
         body.append(element("tr", first, *cells))
     about = [element("caption", say(caption))] if caption else []
     whole = element("table", *about, element("thead", head), element("tbody", *body))
     return wide(whole, caption or "table")
+
+
+def _cell(cell: object, kind: str) -> Html:
+    """Return a cell; a number may be broken before its interval, but not within that."""
+    text = html(cell)
+    if kind == "number":
+        text = Html(re.sub(r"\([^()<>]*\)", lambda found: found[0].replace(" ", "&nbsp;"), text))
+    return element("td", text, class_=kind)
 
 
 def _kind(column: int, left: int) -> str:
