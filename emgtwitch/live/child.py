@@ -74,7 +74,7 @@ class Child:
             It cannot.
         """
         self._answered.wait(_START_S)
-        if "port" not in self._answer:
+        if not self.has_listened:
             raise InputError(self._answer.get("error", "the server of the live page did not start"))
         return int(self._answer["port"])
 
@@ -87,6 +87,11 @@ class Child:
     def has_ended(self) -> bool:
         """Whether the process is gone."""
         return self._process.poll() is not None
+
+    @property
+    def has_listened(self) -> bool:
+        """Whether it could listen."""
+        return "port" in self._answer
 
     def write(self, lines: bytes) -> None:
         """Send lines; waits until there is room.

@@ -25,7 +25,7 @@ _TOKEN_LENGTH = 16
 _INBOX_S, _INBOX_BYTES = messages.KEPT_S, 16_000_000
 _MOST_COMMANDS = 100
 _LOOK_S = 0.5  # how often it is seen whether the server lives
-_RESPAWN_S = 1.0
+_RESPAWN_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two servers
 _JOIN_S = 2.5
 
 
@@ -174,18 +174,22 @@ class LiveView:
 
     def _feed(self) -> None:
         """Pass on what comes, and keep the server alive."""
-        respawn_s = -math.inf
+        again_s, pause_s = -math.inf, _RESPAWN_S
         while not self._closed or self._inbox:
             with self._changed:
                 if not self._inbox and not self._closed:
                     self._changed.wait(_LOOK_S)
-                items = [self._inbox.take() for _ in range(len(self._inbox))]
-            lines = [self._kept_line(*item) for item in items]
+                inbox, self._inbox = self._inbox, Backlog(_INBOX_S, _INBOX_BYTES)
+            lines = [self._kept_line(*item) for item in inbox.items()]
             if self._child.has_ended and not self._closed:
-                if time.monotonic() < respawn_s:
+                if time.monotonic() < again_s:
                     continue
-                respawn_s = time.monotonic() + _RESPAWN_S
-                self._trouble.append("the server of the live page ended; it is started again")
+                if self._child.has_listened:
+                    pause_s = _RESPAWN_S
+                    self._trouble.append("the server of the live page ended; it is started again")
+                else:
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                again_s = time.monotonic() + pause_s
                 self._child.end()
                 with suppress(OSError):
                     self._child = Child(self._config, self._hear)
