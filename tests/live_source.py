@@ -14,9 +14,9 @@ TWITCH = (FASCICULATION, NOT_APPLICABLE)
 
 
 @cache
-def twitching(seconds=30.0, ch_names=NAMES, **scenario):
-    """Return a simulated signal, (n_channels, n) µV at 1 kHz."""
-    wanted = Scenario(minutes=seconds / 60, ch_names=ch_names, rate_per_min=40, **scenario)
+def twitching(seconds=30.0, per_min=40):
+    """Return a simulated signal of two channels, (2, n) µV at 1 kHz."""
+    wanted = Scenario(minutes=seconds / 60, ch_names=NAMES, rate_per_min=per_min)
     return simulate_recording(wanted, seed=7).signal_uv
 
 

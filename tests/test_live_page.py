@@ -171,7 +171,7 @@ def test_a_spike_of_one_sample_is_drawn(page, view):
     page.evaluate("document.getElementById('high-pass').click()")
     choose(page, "span", 30)
     choose(page, "scale", 100)
-    # The highest blue pixel near the spike, and whether what is missing is hatched.
+    # The highest blue pixel near the spike, and whether what is missing is shaded.
     script = f"""{COPY}
         const [left, right] = traces.lanes;
         const x = Math.round(traces.at(30123 / {sfreq}, {sfreq}));
@@ -181,17 +181,17 @@ def test_a_spike_of_one_sample_is_drawn(page, view):
             return y;
         }});
         const gap = Math.round(traces.at(20500 / {sfreq}, {sfreq}));
-        let hatched = 0;
+        let shaded = 0;
         for (let y = right.top; y < right.top + right.height; y++) {{
-            if (at(gap, y)[0] < 200) hatched += 1;
+            if (at(gap, y)[0] < 240) shaded += 1;
         }}
-        return {{top: Math.min(...tops), hatched,
+        return {{top: Math.min(...tops), shaded,
             wanted: left.middle - 80 * left.height / 200, chosen: traces.scale.uv}};"""
     found = wait_until(
         lambda: (f := run(page, script))["chosen"] == 100 and f["top"] < f["wanted"] + 3 and f
     )
     assert abs(found["top"] - found["wanted"]) <= 2
-    assert found["hatched"] > 5
+    assert found["shaded"] > 50
 
 
 def test_columns_look_the_same_wherever_they_scroll_to(page, view):
@@ -205,7 +205,7 @@ def test_columns_look_the_same_wherever_they_scroll_to(page, view):
         const n = 7;
         let seed = 1;
         const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5;
-        const look = {perColumn: 3.7, hatch: "grey", cut: "black", lineWidth: 1.2, lanes: [
+        const look = {perColumn: 3.7, lost: "grey", cut: "black", lineWidth: 1.2, lanes: [
             {channel: 0, top: 0, height: 60, middle: 30, perUv: 0.5, level: 0, colour: "blue"}]};
         const canvas = () => new OffscreenCanvas(300, 60).getContext("2d");
         // Drawn bit by bit as it comes, with the view moving on...
@@ -460,7 +460,7 @@ def test_each_twitch_clicks_in_its_ear(page, view):
 
 def test_it_is_quick(page, view):
     source = Source(view)
-    uv = twitching()
+    uv = twitching(15, per_min=150)
     source.push_all(uv[:, :8000])
     opened(page, source)
     time.sleep(1.1)

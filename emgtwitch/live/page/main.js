@@ -48,6 +48,7 @@ let frozen_s = null;
 let unseen = []; // provisional events that no frame has shown
 let slow_ms = 0;
 let begun_ms = 0;
+let drawn = 0; // scans
 
 const page = { traces, scale, sound, playback, complain, freeze, look, refilter };
 Object.defineProperty(page, "hello", { get: () => hello });
@@ -62,6 +63,7 @@ const take = {
     find("wait").hidden = true;
     hello = message;
     begun_ms = performance.now();
+    drawn = 0;
     store = new Store(hello, settings());
     events = new Events();
     clock = new Clock();
@@ -158,7 +160,8 @@ function frame(now_ms) {
   measured.draws.add(done_ms - began_ms);
   if (frozen_s !== null) return;
   const epoch_ms = performance.timeOrigin + done_ms;
-  if (store.arrivals.length) measured.latencies.add(epoch_ms - store.arrivals.at(-1)[1]);
+  if (store.end > drawn) measured.latencies.add(epoch_ms - store.arrivals.at(-1)[1]);
+  drawn = store.end;
   for (const event of unseen) {
     measured.marks.add(epoch_ms - store.cameMs(Math.round(event.peak_s * store.sfreq)));
   }

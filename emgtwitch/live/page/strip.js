@@ -6,6 +6,8 @@
  * same wherever it scrolls to. Columns that are complete are drawn once, into a ring of columns.
  */
 
+const TINT = 0.3; // of the colour for missing samples
+
 export class Strip {
   constructor() {
     this.ring = document.createElement("canvas");
@@ -28,7 +30,7 @@ export class Strip {
   /**
    * Draw the columns [left, right) of a store into a canvas, with the first of them at `x`.
    *
-   * `look`: {perColumn, lanes: [{channel, top, height, middle, perUv, level, colour}], hatch, cut,
+   * `look`: {perColumn, lanes: [{channel, top, height, middle, perUv, level, colour}], lost, cut,
    * lineWidth}.
    */
   show(target, x, left, right, store, look) {
@@ -80,8 +82,10 @@ function drawColumns(context, from, to, x, store, look) {
     context.rect(x, lane.top, to - from, lane.height);
     context.clip();
     const { lost, cut } = trace(context, from, to, x, store, look, lane);
-    context.fillStyle = look.hatch;
+    context.fillStyle = look.lost;
+    context.globalAlpha = TINT;
     for (const column of lost) context.fillRect(x + column - from, lane.top, 1, lane.height);
+    context.globalAlpha = 1;
     context.fillStyle = look.cut;
     const edge = 2 * look.lineWidth;
     for (const [column, y] of cut) context.fillRect(x + column - from, y - edge, 1, 2 * edge);

@@ -144,7 +144,7 @@ export class Traces {
     return {
       perColumn,
       lanes,
-      hatch: this.hatches["/"],
+      lost: this.colours.hatch,
       cut: this.colours.ink,
       lineWidth: LINE * this.ratio,
     };

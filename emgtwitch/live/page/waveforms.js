@@ -38,15 +38,18 @@ export class Waveforms {
     this.theme = colours();
     this.root.replaceChildren();
     this.most_uv = LEAST_UV;
-    this.plots = [];
-    for (const { side, channel } of inOrder(this.hello.sides)) {
+    const boxes = inOrder(this.hello.sides).map(({ side, channel }) => {
       const figure = make("figure", side ?? "none");
       const box = make("div", "plot");
       box.setAttribute("role", "img");
       figure.append(make("figcaption", "", this.hello.ch_names[channel]), box);
       this.root.append(figure);
-      this.plots.push({ channel, box, plot: new uPlot(this.#options(side, box), this.#data([]), box) });
-    }
+      return { side, channel, box };
+    });
+    this.plots = boxes.map(({ side, channel, box }) => {
+      const plot = new uPlot(this.#options(side, box), this.#data([]), box);
+      return { channel, box, plot };
+    });
     this.changed = true;
   }
 
