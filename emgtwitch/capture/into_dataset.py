@@ -87,6 +87,7 @@ class DatasetRecording:
         audience: Audience,
     ) -> None:
         self._device, self._first_scan = device, first_scan
+        # What has come and is not taken in yet counts as before: some hundredths of a second.
         self._line_before = deepcopy(vars(device.statistics)) if first_scan else {}
         self.start: datetime = local_time_of(device, first_scan)
         self.recorder = start_recording(
