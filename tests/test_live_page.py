@@ -475,7 +475,7 @@ def test_it_is_quick(page, view):
     )
     # On an idle machine 60, 13 ms, 60 ms, 0.5 ms; here the others' tests run beside.
     assert measured[0] > 10
-    assert 0 < measured[1] < 500
+    assert 0 <= measured[1] < 500
     assert 0 < measured[2] < 1000
     assert measured[3] < 50
     assert measured[4] > 20

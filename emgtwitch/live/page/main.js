@@ -82,8 +82,8 @@ const take = {
     if (event.kind !== "twitch") return;
     if (!event.provisional) waveforms.add(event);
     if (performance.now() - begun_ms < HISTORY_MS) return;
-    if (event.provisional) unseen.push(event);
-    else if (hello.mode !== "playback") return; // it was announced before
+    if (!event.provisional && hello.mode !== "playback") return; // it was announced before
+    if (event.provisional && !document.hidden) unseen.push(event);
     sides.light(event.channel);
     sound.play(hello.sides[event.channel]);
   },
@@ -159,7 +159,7 @@ function frame(now_ms) {
   measured.drawn += 1;
   measured.draws.add(done_ms - began_ms);
   if (frozen_s !== null) return;
-  const epoch_ms = performance.timeOrigin + done_ms;
+  const epoch_ms = Date.now();
   if (store.end > drawn) measured.latencies.add(epoch_ms - store.arrivals.at(-1)[1]);
   drawn = store.end;
   for (const event of unseen) {
@@ -186,7 +186,7 @@ function wireHover() {
     const right = event.offsetX > canvas.clientWidth / 2;
     tip.style.left = right ? "" : `${event.offsetX + 14}px`;
     tip.style.right = right ? `${canvas.clientWidth - event.offsetX + 14}px` : "";
-    tip.style.top = `${event.offsetY + 14}px`;
+    tip.style.bottom = `${canvas.clientHeight - event.offsetY + 10}px`;
   });
   canvas.addEventListener("pointerleave", () => (tip.hidden = true));
 }

@@ -31,7 +31,7 @@ export class Measured {
     this.last_ms = NaN;
   }
 
-  /** A frame of the screen began; return how long the one before was. */
+  /** A frame of the screen begins. */
   frame(now_ms) {
     this.frames.add(now_ms - this.last_ms);
     this.last_ms = now_ms;

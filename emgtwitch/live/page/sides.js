@@ -98,7 +98,7 @@ function makeRow(name) {
   add(rate, "span", "interval");
   const last = add(numbers, "p", "last");
   add(last, "strong", "lastMinute", "–");
-  add(last, "span", "unit", "in the last minute");
+  add(last, "span", "unit", "last minute");
   root.append(numbers);
   return { root, told: "", ...parts };
 }

@@ -8,6 +8,13 @@ const MODES = {
   playback: ["▶", "Playback of a recording"],
 };
 
+/** When the first scan came, with the day if that may be another one. */
+function began({ start, mode }) {
+  if (!start) return "";
+  const [day, time] = start.split("T");
+  return `began ${mode === "playback" ? `${day} ` : ""}${time.slice(0, 5)}`;
+}
+
 export class Status {
   constructor(find) {
     this.find = find;
@@ -27,6 +34,7 @@ export class Status {
     say(find("mode-words"), words);
     find("mode").className = `mode ${hello.mode}`;
     say(find("limits"), hello.limits);
+    say(find("began"), began(hello));
     this.#trouble();
   }
 
