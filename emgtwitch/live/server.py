@@ -172,7 +172,9 @@ async def _run(config: dict[str, Any]) -> None:
     try:
         listening = _listen(config["host"], config["port"])
     except (OSError, UnicodeError) as error:
-        return _tell(error=f"cannot listen at {config['host']}: {error}")
+        why = getattr(error, "strerror", None) or error
+        advice = "give an address of this computer, or 0.0.0.0 for all that it has"
+        return _tell(error=f"cannot listen at {config['host']}: {why}; {advice}")
     port = listening.getsockname()[1]
     server = Server(config["token"], port)
     loop = asyncio.get_running_loop()
