@@ -12,7 +12,14 @@ from emgtwitch.cli import options
 from emgtwitch.cli.board import Board, add_profile_options, opened_board
 from emgtwitch.cli.page import add_host_option, hello_of, opened_page
 from emgtwitch.cli.rate_table import shown
-from emgtwitch.cli.recording import ending_signals, in_words, print_finished, run_until, tell
+from emgtwitch.cli.recording import (
+    ending_signals,
+    in_a_line,
+    in_words,
+    print_finished,
+    run_until,
+    tell,
+)
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,12 +165,7 @@ class _Watching:
             return 1
         self._line.end()
         print_finished(finished, self._arguments)
-        twitches = ", ".join(f"{rate.channel} {rate.count}" for rate in finished.found.rates())
-        minutes = finished.found.accounts[0].recorded_s / 60
-        self._audience.said(
-            f"recorded {minutes:.1f} min, {finished.lost_scans} scans lost, into "
-            f"{finished.path.name}; twitches: {twitches}"
-        )
+        self._audience.said(in_a_line(finished))
         if finished.recorded.error:
             self._complain(f"the recording ended early: {finished.recorded.error}")
             return 1

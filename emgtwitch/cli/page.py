@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emgtwitch.live.view import LiveView
 
-LOOPBACK = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
+_ONLY_HERE = (_LOOPBACK, "::1", "localhost")
 _BROWSER_S = 60.0
 _WHO_CAN_SEE = """\
 Whoever can reach this computer and has this address, with the code in it, can see the page, set
@@ -26,7 +27,7 @@ def add_host_option(group: "argparse._ArgumentGroup") -> None:
         "--host",
         metavar="ADDRESS",
         help="address of this computer at which the live page can be seen, for a phone in the same "
-        f"network; 0.0.0.0: at all of them (default: {LOOPBACK}, only on this computer)",
+        f"network; 0.0.0.0: at all of them (default: {_LOOPBACK}, only on this computer)",
     )
 
 
@@ -91,17 +92,17 @@ def opened_page(hello: dict[str, Any], arguments: argparse.Namespace) -> Iterato
     """
     from emgtwitch.live.view import LiveView
 
-    host = arguments.host or LOOPBACK
+    host = arguments.host or _LOOPBACK
     view = LiveView(hello, host=host)
     try:
         print(f"live page: {view.url}", file=sys.stderr, flush=True)
-        if host != LOOPBACK:
+        if host not in _ONLY_HERE:
             print(_WHO_CAN_SEE, file=sys.stderr, flush=True)
         if sys.stderr.isatty() and not arguments.quiet and has_screen(sys.platform, os.environ):
             threading.Thread(target=open_browser, args=[view.url], daemon=True).start()
         yield view
     finally:
-        view.close()
+        view.close("emgtwitch has ended; this is the last that came.")
 
 
 def has_screen(platform: str, environment: Mapping[str, str]) -> bool:

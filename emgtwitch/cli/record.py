@@ -11,7 +11,14 @@ from emgtwitch.cli import options
 from emgtwitch.cli.board import Board, add_profile_options, opened_board, told_profile
 from emgtwitch.cli.page import add_host_option, hello_of, opened_page
 from emgtwitch.cli.rate_table import shown
-from emgtwitch.cli.recording import ending_signals, in_words, print_finished, run_until, tell
+from emgtwitch.cli.recording import (
+    ending_signals,
+    in_a_line,
+    in_words,
+    print_finished,
+    run_until,
+    tell,
+)
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
@@ -185,6 +192,7 @@ def _record(
     finally:
         recording.close()
     finished = recording.save()
+    audience.said(in_a_line(finished))
     print_finished(finished, arguments)
     why = finished.recorded.error or session.trouble
     if why and not (stopped() and finished.recorded.error is None):

@@ -71,6 +71,17 @@ def in_words(profile: "Profile") -> str:
     return f"{profile.subject}, {', '.join(filter(None, told))}"
 
 
+def in_a_line(finished: "Finished") -> str:
+    """Return what was recorded and detected, for the page."""
+    rates = finished.found.rates()
+    twitches = ", ".join(f"{rate.channel} {rate.count}" for rate in rates)
+    minutes = finished.found.accounts[0].recorded_s / 60
+    return (
+        f"recorded {minutes:.1f} min, {finished.lost_scans} scans lost, into {finished.path.name}; "
+        f"twitches: {twitches}"
+    )
+
+
 def print_finished(finished: "Finished", arguments: argparse.Namespace) -> None:
     """Print what was recorded and detected."""
     recording, found, table = finished.path, finished.found, finished.table
