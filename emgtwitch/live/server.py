@@ -127,6 +127,8 @@ class Server:
         """Show the messages to a viewer until one side ends it."""
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
+        # Else a message waits until the one before is acknowledged, up to 40 ms.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         viewer = Viewer([answers.STREAM, *self._kept.items()])
         self._viewers.add(viewer)
         sending = asyncio.create_task(viewer.send_all(writer))
