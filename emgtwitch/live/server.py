@@ -79,12 +79,14 @@ class Server:
         assert task
         self._others[task] = None
         if len(self._others) > MOST_OTHERS:
-            next(iter(self._others)).cancel()
+            oldest = next(iter(self._others))
+            del self._others[oldest]
+            oldest.cancel()
         writer.transport.set_write_buffer_limits(0)  # what is drained is in the system's hands
         try:
             answer = await self._answer(reader)
             if answer == answers.STREAM:
-                del self._others[task]
+                self._others.pop(task, None)
                 await self._stream(reader, writer)
             else:
                 writer.write(answer)
