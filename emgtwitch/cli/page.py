@@ -124,7 +124,7 @@ def open_browser(url: str) -> None:
     """Open a browser, away from the terminal: one that runs in it could not be seen anyway."""
     with suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(
-            [sys.executable, "-m", "webbrowser", url],
+            [sys.executable, "-P", "-m", "webbrowser", url],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
