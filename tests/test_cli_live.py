@@ -277,6 +277,8 @@ def test_a_board_that_goes_away_while_it_is_watched(virtual_board, counts, progr
     page = Viewer(watching.url)
     page.wait_for(lambda page: page.of("scans"))
     assert page.hello["subject"] == "01"
+    assert page.hello["bits"] == 10
+    assert page.hello["uv_per_count"] == pytest.approx([5e6 / 1024 / 200] * 2)
     assert page.command("start") == 204
     page.wait_for(lambda page: page.hello["mode"] == "record" and page.state)
     page.wait_for(lambda page: page.state["disk"]["on_disk_s"] >= 1)

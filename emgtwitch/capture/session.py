@@ -187,18 +187,18 @@ class Session:
         match item:
             case Lost():
                 self.trouble = f"signal lost since {now}"
-                self._said.append(f"{now} connection lost ({item.why}); looking for the board")
+                self._said.append(f"connection lost ({item.why}); looking for the board")
             case Reconnected():
                 self.trouble = ""
-                self._said.append(f"{now} the board is back on {item.port}")
+                self._said.append(f"the board is back on {item.port}")
             case Stalled(over=True):
                 self.trouble = ""
-                self._said.append(f"{now} data come again after {item.seconds:.1f} s")
+                self._said.append(f"data come again after {item.seconds:.1f} s")
             case Stalled():
                 self.trouble = f"no data since {now}"
-                self._said.append(f"{now} the board is silent; is its cable loose?")
+                self._said.append("the board is silent; is its cable loose?")
             case Gap():
                 seconds = item.n_scans / self.live.detector.sfreq
-                self._said.append(f"{now} about {seconds:.1f} s are missing: {item.why}")
+                self._said.append(f"about {seconds:.1f} s are missing: {item.why}")
             case Notice():
-                self._said.append(f"{now} {item.text}")
+                self._said.append(item.text)

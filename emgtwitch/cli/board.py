@@ -51,7 +51,13 @@ class Board:
     def signals(self) -> dict[str, Any]:
         """What the live page has to know of them: the arguments of `page.hello_of`."""
         sides = [channel.side or side_of(channel.name) for channel in self.profile.channels]
-        return {"ch_names": self.ch_names, "sides": sides, "sfreq": self.sfreq}
+        return {
+            "ch_names": self.ch_names,
+            "sides": sides,
+            "sfreq": self.sfreq,
+            "uv_per_count": self.uv_per_count,
+            "bits": self.device.info.bits,
+        }
 
     def detector(self, arguments: argparse.Namespace) -> "StreamingDetector":
         """Return a fresh detector for its channels."""

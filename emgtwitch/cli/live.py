@@ -211,14 +211,16 @@ class _Watching:
             return bool(self._ended() or stopped or recording.recorder.failed)
 
         try:
-            run_until(over, session, self._line, audience)
-            session.finish(stop=False)
-            tell(session, self._line, audience)
+            try:
+                run_until(over, session, self._line, audience)
+                session.finish(stop=False)
+                tell(session, self._line, audience)
+            finally:
+                recording.close()
+            return recording.save()
         finally:
-            recording.close()
             session.go_on_with(self._unrecorded(), self._marks)
             audience.restart(self._hello)
-        return recording.save()
 
     def _complain(self, text: str) -> None:
         self._line.end()

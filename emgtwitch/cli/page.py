@@ -41,6 +41,8 @@ def hello_of(
     commands: Sequence[str] = (),
     start: datetime | None = None,
     duration_s: float | None = None,
+    uv_per_count: Sequence[float] | None = None,
+    bits: int | None = None,
 ) -> dict[str, Any]:
     """Return what the page has to know of what it is to show.
 
@@ -58,6 +60,8 @@ def hello_of(
         Local time of the first sample, if it is known.
     duration_s
         Length of what is played back.
+    uv_per_count, bits
+        As for `emgtwitch.capture.quality.judge`, if they are known.
     """
     from emgtwitch.reports.limits import LIMITS
 
@@ -69,6 +73,8 @@ def hello_of(
         "sfreq": sfreq,
         "start": start.isoformat(timespec="milliseconds") if start else None,
         "duration_s": duration_s,
+        "uv_per_count": uv_per_count,
+        "bits": bits,
         "commands": list(commands),
         "limits": " ".join(LIMITS.split()),
     }

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from emgtwitch.cli import rate_table
@@ -58,11 +59,11 @@ def run_until(
 
 def tell(session: "Session", line: "StatusLine", audience: "Audience") -> None:
     """Tell people what happened."""
-    for text in session.take_said():
-        line.say(text)
+    said, troubles = session.take_said(), audience.take_trouble()
+    for text in [*said, *troubles]:
+        line.say(f"{datetime.now():%H:%M:%S} {text}")
+    for text in said:
         audience.said(text)
-    for text in audience.take_trouble():
-        line.say(text)
 
 
 def in_words(profile: "Profile") -> str:
