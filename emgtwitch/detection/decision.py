@@ -21,6 +21,7 @@ from emgtwitch.detection.codes import (
     VALID,
 )
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
+from emgtwitch.detection.heart import Heart
 from emgtwitch.detection.settings import Preset
 from emgtwitch.detection.units import FiringUnits, UnitMemory
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
@@ -71,6 +72,7 @@ class Decider:
         self._candidates: list[list[Candidate]] = [[] for _ in ch_names]
         self._units = [UnitMemory() for _ in ch_names]
         self._firing = [FiringUnits() for _ in ch_names]
+        self._heart = Heart(n_channels)
         self._bursts = [0] * n_channels
         self._last_twitch = np.full(n_channels, -np.inf)
         self._since_sustained = np.full(n_channels, TAIL)
@@ -114,6 +116,9 @@ class Decider:
         )
         for candidate in candidates:
             self._candidates[candidate.channel].append(candidate)
+        common = (candidate for candidate in candidates if candidate.reason == "common-mode")
+        for candidate in sorted(common, key=lambda candidate: candidate.centre_s):
+            self._heart.learn(candidate.channel, candidate.centre_s, candidate.shape)
         self._first += TILE_BLOCKS
         return self._decide(level)
 
@@ -121,9 +126,7 @@ class Decider:
         start_s = self._first * self._grid.block_s
         stop_s = (self._first + TILE_BLOCKS) * self._grid.block_s
         due = [c for found in self._candidates for c in found if start_s <= c.time_s < stop_s]
-        for candidate in due:
-            if not candidate.reason:
-                self._look_for_train(candidate, start_s)
+        self._look_for_trains(start_s)
         codes = self._exclusions()
         for candidate in due:
             block = min(int((candidate.time_s - start_s) / self._grid.block_s), TILE_BLOCKS - 1)
@@ -132,6 +135,8 @@ class Decider:
                 candidate.reason = EXCLUSIONS[code][1]
             elif not candidate.reason:
                 candidate.reason = self._local_noise_reason(candidate, block)
+                if self._heart.beats_at(candidate.channel, candidate.centre_s, candidate.shape):
+                    candidate.reason = "common-mode"
         events = [self._row(c) for c in due]
         events += self._intervals(codes)
         recorded = codes[:, max(-self._first, 0) :]  # the rest is before the first sample
@@ -148,6 +153,19 @@ class Decider:
     def _block_of(self, time_s: float, start_s: float) -> int:
         """Return the place in the kept blocks of a time, when the tile at `start_s` is decided."""
         return NOW.start + int(np.floor((time_s - start_s) / self._grid.block_s))
+
+    def _look_for_trains(self, start_s: float) -> None:
+        """Find the trains of the candidates to be decided, and those that begin after them.
+
+        The first potentials of a contraction come before its train can be told from chance.
+        """
+        for channel, found in enumerate(self._candidates):
+            for candidate in found:
+                if candidate.reason or candidate.time_s < start_s:
+                    continue
+                block = self._block_of(candidate.time_s, start_s)
+                if block < NOW.stop or not self._in_train[channel, block]:
+                    self._look_for_train(candidate, start_s)
 
     def _look_for_train(self, candidate: Candidate, start_s: float) -> None:
         channel = candidate.channel
