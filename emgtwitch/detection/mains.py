@@ -48,7 +48,8 @@ class MainsCanceller:
         self._base = np.array([b for b, _ in lines], dtype=int)
         self._harmonic = np.array([k for _, k in lines], dtype=float)
         self._nominal = np.array([bases[b] * k for b, k in lines])
-        self.mains_hz = np.tile(np.array(bases, dtype=float), (n_channels, 1))
+        self._bases_hz = np.array(bases, dtype=float)
+        self.mains_hz = np.tile(self._bases_hz, (n_channels, 1))
         """``(n_channels, n_bases)`` tracked mains frequency."""
         self._amplitude = np.zeros((n_channels, len(lines)), dtype=complex)
         self.active = np.zeros((n_channels, len(lines)), dtype=bool)
@@ -128,9 +129,10 @@ class MainsCanceller:
                 step = 2j * np.pi * k * self.mains_hz[channels, base] * n / self._sfreq
                 self._amplitude[channels, line] = (amplitude + change) * np.exp(step)
         if keep:
-            self.mains_hz[channels] += (
-                FREQUENCY_GAIN * turned / weight * self._sfreq / (2 * np.pi * n)
-            )
+            turning_hz = turned / weight * self._sfreq / (2 * np.pi * n)
+            # Where hardly any amplitude is left, as after a gap, its turning tells nothing.
+            off_hz = self.mains_hz[channels] + FREQUENCY_GAIN * turning_hz - self._bases_hz
+            self.mains_hz[channels] = self._bases_hz + np.clip(off_hz, -SEARCH_HZ, SEARCH_HZ)
         return left
 
     def _search(self, recent: np.ndarray, noise_sd: np.ndarray) -> None:
