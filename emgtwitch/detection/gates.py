@@ -11,7 +11,8 @@ from emgtwitch.detection.candidates import MOST_SHARED, Candidate, likeness
 from emgtwitch.detection.settings import Preset
 from emgtwitch.detection.units import FiringUnits
 
-LONGEST_S = 0.04  # by needle, potentials last up to 37 ms (de Carvalho & Swash 2013)
+# By needle, potentials last up to 37 ms (de Carvalho & Swash 2013); sampling adds to each end.
+LONGEST_S, ENDS = 0.038, 2
 # Swing below 20 Hz, above which it is motion: as a share of the amplitude, less if the candidate is
 # smooth itself, and of the noise.
 SLOW_SHARE, SMOOTH_SLOW_SHARE, SLOW_SD = 1.0, 0.5, 4.0
@@ -49,7 +50,7 @@ DENSE = 11  # candidates within one second: faster than any twitching known, 300
 CROSSTALK = 0.2  # 6 to 17 % of a neighbour are seen through it (PMC5643316, PubMed 2453334)
 # What another channel shares with a candidate is at least so many times its noise, and what it does
 # not share has at most so many times that energy.
-SHARED_SD, MOST_REST = 3.0, 0.5
+SHARED_SD, MOST_REST = 3.5, 0.5
 COMMON_LAG = 0.75  # of the best fit at any lag, that without a lag has
 # The heart and the mains are far from both legs, so that neither shows them much smaller than the
 # other; a twitch that the other's noise happens to resemble is.
@@ -57,11 +58,11 @@ COMMON_SHARE = 0.33
 TINY = 1e-300  # instead of a division by zero
 
 
-def shape_reason(candidate: Candidate, lsb_uv: float) -> str:
+def shape_reason(candidate: Candidate, lsb_uv: float, sfreq: float) -> str:
     """Return why a candidate cannot be a motor unit potential, or an empty text."""
     if candidate.amplitude_uv < LEAST_LSB * lsb_uv:
         return "converter step"
-    if candidate.offset_s - candidate.onset_s > LONGEST_S:
+    if candidate.offset_s - candidate.onset_s > LONGEST_S + ENDS / sfreq:
         return "too long"
     slow = SMOOTH_SLOW_SHARE if candidate.jump_share < SMOOTH_JUMP else SLOW_SHARE
     if candidate.slow_uv > max(slow * candidate.amplitude_uv, SLOW_SD * candidate.noise_sd):

@@ -20,6 +20,9 @@ ORDERS = (1, 2)
 FINE_HZ = 750.0  # rate at which potentials are looked for, also in a slower recording
 BEFORE_S = 0.014  # window of the statistic before and after the middle of the potential
 AFTER_S = 0.024
+# In slow recordings the band-pass ends just below half the rate and rings for some samples: with
+# fewer than so many a tenth of a potential's energy is lost at 200 Hz.
+LEAST_BEFORE, LEAST_AFTER = 4, 10
 # White noise added to the covariance, as part of its variance, before it is inverted: bands that
 # the amplifier has emptied must not be amplified without bound.
 RIDGE = 0.02
@@ -49,7 +52,8 @@ def make_bank(sos: np.ndarray, sfreq: float, step: int) -> Bank:
     times, moved by fractions of a sample.
     """
     seen_hz = sfreq / step
-    before, after = round(BEFORE_S * seen_hz), round(AFTER_S * seen_hz)
+    before = max(round(BEFORE_S * seen_hz), LEAST_BEFORE)
+    after = max(round(AFTER_S * seen_hz), LEAST_AFTER)
     n = 2 ** int(np.ceil(np.log2(0.5 * sfreq)))  # half a second, much longer than the window
     hz = np.fft.rfftfreq(n, 1 / sfreq)
     moves = max(1, round(FINE_HZ / seen_hz))

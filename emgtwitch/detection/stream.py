@@ -284,7 +284,7 @@ class StreamingDetector:
             other_leg = self._clean[self._other_leg[candidate.channel], kept]
             self._ruler.measure(candidate, around, first / self.sfreq, other_leg)
             lsb_uv = float(self._known_lsb_uv[candidate.channel])
-            reason = gates.shape_reason(candidate, lsb_uv)
+            reason = gates.shape_reason(candidate, lsb_uv, self.sfreq)
             candidate.reason = reason or self._shared_reason(candidate, kept)
             done.append(candidate)
         self._unmeasured = later
