@@ -18,7 +18,10 @@ LONGEST_S, ENDS = 0.038, 2
 SLOW_SHARE, SMOOTH_SLOW_SHARE, SLOW_SD = 1.0, 0.5, 4.0
 SMOOTH_JUMP = 0.18  # a candidate that rises by less of its amplitude within a millisecond is smooth
 JUMP_SHARE = 0.62  # of the amplitude within a millisecond: an electrode pop
-LEAST_LSB = 2.1  # steps of the converter, peak to peak: two flips in a row make less
+# Steps of the converter, peak to peak: where the noise just reaches the codes above and below, a
+# flip up beside a flip down makes less, at any place of the signal between the codes
+# (`benchmarks/coarse_converter.py`).
+LEAST_LSB = 2.9
 ALIKE, SAME = 0.7, 0.8
 
 

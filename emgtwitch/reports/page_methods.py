@@ -23,7 +23,7 @@ _REASONS = (
     ("crosstalk", "is a small copy of a much larger potential in another channel"),
     ("too long", "lasts longer than 40 ms"),
     ("noise", "does not stand out against the second around it"),
-    ("converter step", "is smaller than 2.1 steps of the analogue-to-digital converter"),
+    ("converter step", "is smaller than 2.9 steps of the analogue-to-digital converter"),
     ("gap, saturation, flat line, warm-up", "lies in or beside such a stretch"),
 )
 _HOW = (
