@@ -185,6 +185,7 @@ class NoiseFloor:
         correlation = self._autocovariance[:, 1 : len(lags) + 1] / np.maximum(
             self._autocovariance[:, :1], TINY
         )
+        correlation = np.clip(correlation, -1.0, 1.0)  # without any signal it is anything
         spread = n + 2 * ((n - lags) * correlation**2).sum(axis=1)
         return np.where(self.seen_s > 0, n**2 / spread, n / 3)
 
