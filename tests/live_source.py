@@ -81,17 +81,26 @@ class Source:
         """Show how it goes."""
         told = {"elapsed_s": self.n_scans / self.sfreq, "trouble": "", "lost_scans": 0}
         counts = self.counts()
+        ongoing = {event.channel: interval(event) for event in self.detector.ongoing()}
         channels = [
             {
                 "twitches": counts[account.channel],
                 "valid_s": account.valid_s,
                 "noise_uv": account.noise_uv,
                 "floor_uv": account.floor_uv,
+                "ongoing": ongoing.get(account.channel),
             }
             for account in self.detector.account()
         ]
         told |= {"disk": None, "playing": None, "channels": channels}
         self.view.state(told | fields)
+
+
+def interval(event):
+    """Return what a state tells of a stretch that goes on."""
+    reason = None if event.reason == NOT_APPLICABLE else event.reason
+    told = {"trial_type": event.trial_type, "reason": reason}
+    return told | {"onset_s": event.onset, "duration_s": event.duration}
 
 
 def noise(seconds, sfreq=1000.0, n_channels=2, sd_uv=1.0):

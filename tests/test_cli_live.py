@@ -235,6 +235,8 @@ def test_watched_then_recorded_from_the_page_twice(board, counts, program, tmp_p
     page.wait_for(lambda page: page.hello.get("mode") == "record" and page.of("scans"))
     assert page.of("scans")[0]["first"] == 0
     assert page.command("mark", text="felt it") == 204
+    page.wait_for(lambda page: [mark["text"] for mark in page.of("mark")] == ["felt it"])
+    assert 0 <= page.of("mark")[0]["at_s"] < 60
     page.wait_for(lambda page: page.state and page.state["disk"]["on_disk_s"] >= 2)
     assert page.command("stop") == 204
     page.wait_for(lambda page: page.hello.get("mode") == "watch" and page.of("scans"))

@@ -114,6 +114,21 @@ def test_provisional_within_60_ms_and_final_within_1_s(sfreq):
     assert announced >= 0.95 * len(twitches)
 
 
+def test_what_goes_on_is_known_before_it_ends():
+    uv = np.random.default_rng(4).normal(0, 1.0, (2, 12_000))
+    uv[0, 5000:10_000] *= 30
+    detector = StreamingDetector(1000.0, ["calf_L", "calf_R"])
+    told = []
+    for start in range(0, 12_000, 100):
+        detector.push(uv[:, start : start + 100])
+        told.append(detector.ongoing())
+    [event] = told[80]  # after 8.1 s
+    assert (event.channel, event.trial_type, event.provisional) == ("calf_L", "contraction", True)
+    assert event.onset == pytest.approx(5.0, abs=0.6)
+    assert event.onset + event.duration == pytest.approx(8.1, abs=1.1)
+    assert told[45] == told[-1] == []
+
+
 def test_memory_does_not_grow_with_length():
     rng = np.random.default_rng(6)
     block = rng.standard_normal((2, 5000))

@@ -153,8 +153,11 @@ def test_marks_are_provisional_then_those_of_the_detector(page, view):
     page.wait_for(f"!{SHOWN}.events.all.some((e) => e.provisional)")  # confirmed, or gone
     theirs = run(page, f"return {SHOWN}.events.all")
     assert sorted(told(found, found["channel"]) for found in theirs) == sorted(mine)
+    # What lies in stretches that are left out has no row of its own.
+    stretches = ("contraction", "gap", "saturation", "flat line", "warm-up")
+    rows = [e for e in source.decided if e.reason not in stretches or np.isnan(e.peak_time)]
     n_rows = "document.querySelectorAll('#events tr').length"
-    page.wait_for(f"{n_rows} == {min(40, len(mine))}")
+    page.wait_for(f"{n_rows} == {min(40, len(rows))}")
     source.state()
     shown = "[...document.querySelectorAll('strong.twitches')].map((e) => e.textContent).join()"
     page.wait_for(f"{shown} == '{','.join(map(str, source.counts().values()))}'")
@@ -192,6 +195,95 @@ def test_a_spike_of_one_sample_is_drawn(page, view):
     )
     assert abs(found["top"] - found["wanted"]) <= 2
     assert found["shaded"] > 50
+
+
+def test_marks_are_lines_with_their_text(page, view):
+    source = Source(view)
+    source.push_all(noise(15))
+    opened(page, source)
+    line = f"""{COPY}
+        const x = Math.round(traces.at(8.25, store.sfreq));
+        let dark = 0;
+        for (let y = 0; y < traces.bottom; y++) dark += at(x, y).every((part) => part < 80);
+        return dark / traces.bottom;"""
+    assert run(page, line) < 0.1
+    view.mark(8.25, "<b>Knöchel</b>")
+    wait_until(lambda: run(page, line) > 0.3)
+    page.wait_for("document.querySelectorAll('#events tr.mark').length == 1")
+    row = "document.querySelector('#events tr.mark').innerText.split(/\\s+/).join('|')"
+    assert page.evaluate(row) == "0:00:08.25|mark|<b>Knöchel</b>"
+    tip = f"""
+        const {{traces, store}} = {SHOWN};
+        const [x, y] = [traces.at(8.25, store.sfreq) / traces.ratio, traces.lanes[0].middle];
+        traces.canvas.dispatchEvent(new PointerEvent("pointermove", {{
+            clientX: traces.canvas.getBoundingClientRect().x + x,
+            clientY: traces.canvas.getBoundingClientRect().y + y / traces.ratio}}));
+        return document.getElementById("tip").innerText;"""
+    assert run(page, tip) == "0:00:08.25 mark: <b>Knöchel</b>"
+    page.reload()
+    shows_all(page, source)
+    wait_until(lambda: run(page, line) > 0.3)
+    source = Source(view)
+    page.wait_for("!document.querySelector('#events tr.mark')")
+
+
+def test_what_happens_is_told_where_it_is_seen(page, view):
+    source = Source(view)
+    source.push_all(noise(3))
+    view.said("before")
+    opened(page, source)
+    page.wait_for("document.getElementById('said').innerText.includes('before')")
+    assert page.evaluate("document.getElementById('toast').hidden")
+    time.sleep(1.1)  # what comes right after the beginning is history
+    view.said("mark at 3.0 s: cough")
+    page.wait_for("!document.getElementById('toast').hidden")
+    assert text(page, "toast") == "mark at 3.0 s: cough"
+
+
+def test_a_contraction_is_shaded_while_it_goes_on(page, view):
+    source = Source(view)
+    uv = noise(14)
+    uv[0, 6000:10_000] *= 30
+    source.push_all(uv[:, :9000])
+    opened(page, source)
+    shade = f"""{COPY}
+        const lane = traces.lanes[0];
+        const x = Math.round(traces.at(7, store.sfreq));
+        return [at(x, lane.top - 2), events.all.some((e) => e.trial_type === "contraction"
+            && e.kind === "interval"), events.ongoing.length];"""
+    grey = [0xDC, 0xDF, 0xE1]
+    wait_until(lambda: run(page, shade) == [grey, False, 1])
+    source.push_all(uv[:, 9000:])
+    shows_all(page, source)
+    wait_until(lambda: run(page, shade) == [grey, True, 0])
+
+
+def test_a_rate_needs_some_time(page, view):
+    source = Source(view)
+    source.push_all(twitching()[:, :6000])
+    opened(page, source)
+    shown = "[...document.querySelectorAll('.perMinute, .lastMinute')].map((e) => e.innerText)"
+    page.wait_for("document.querySelector('.twitches').innerText != '–'")
+    assert page.evaluate(shown) == ["–"] * 4
+    source.push_all(twitching()[:, 6000:20_000])
+    shows_all(page, source)
+    wait_until(lambda: [text != "–" for text in page.evaluate(shown)] == [True, False] * 2)
+
+
+def test_the_next_trace_begins_empty(page, view):
+    source = Source(view)
+    source.push_all(twitching()[:, :20_000])
+    opened(page, source)
+    page.wait_for("document.querySelectorAll('#events tr').length > 5")
+    Source(view).state(trouble="signal lost since 12:00:01")
+    page.wait_for("document.querySelectorAll('#events tr').length == 0")
+    names = f"""{COPY}
+        let dark = 0;
+        for (let x = 0; x < traces.x; x++)
+            for (let y = 0; y < traces.bottom; y++) dark += at(x, y)[0] < 120 && at(x, y)[2] < 120;
+        return [canvas.width, dark];"""
+    # The names and numbers of the lanes are there (transparent pixels are black).
+    wait_until(lambda: run(page, names)[1] > 100)
 
 
 def test_columns_look_the_same_wherever_they_scroll_to(page, view):

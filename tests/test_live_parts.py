@@ -19,7 +19,7 @@ from emgtwitch.live.minutes import Bins, Minutes
 MOST_S, MOST_BYTES = 5.0, 100
 scans = st.tuples(st.just("scans"), st.sampled_from([0.5, 1.0, 2.0, 9.0]), st.integers(0, 150))
 others = st.tuples(
-    st.sampled_from(["hello", "event", "state", "said", "over"]), st.just(0.0), st.just(0)
+    st.sampled_from(["hello", "event", "mark", "state", "said", "over"]), st.just(0.0), st.just(0)
 )
 
 
@@ -37,7 +37,7 @@ def test_what_waits_is_bounded_and_in_order(steps):
                     backlog.take()
             continue
         kind, seconds, n_bytes = step
-        void = {"hello": ("hello", "scans", "event", "state"), "state": ("state",)}
+        void = {"hello": ("hello", "scans", "event", "mark", "state"), "state": ("state",)}
         void["over"] = ("over",)
         model = deque(item for item in model if item[0] not in void.get(kind, ()))
         item = (kind, seconds, n_bytes, number)

@@ -11,13 +11,14 @@ from emgtwitch.recording.read import read_recording
 from emgtwitch.sample_study import read_study, sample_folder
 
 TICK_S = 0.025
+MARKS = [(1.0, "cough"), (4.0, "moved"), (100.0, "stood up")]
 
 
 class Seen:
     """A page that remembers what it was shown since it began anew."""
 
     def restart(self, hello):
-        self.hello, self.pieces, self.rows, self.states = hello, [], [], []
+        self.hello, self.pieces, self.rows, self.states, self.marks = hello, [], [], [], []
 
     def scans(self, first, uv):
         self.pieces.append((first, uv))
@@ -27,6 +28,9 @@ class Seen:
 
     def state(self, state):
         self.states.append(state)
+
+    def mark(self, at_s, text):
+        self.marks.append((at_s, text))
 
     @property
     def first(self):
@@ -54,7 +58,7 @@ def playback(recording):
     read = reader(raw)
     assert list(found.ch_names) == emg_channels(raw)
     hello = {"mode": "playback"}
-    played = Playback(read, raw.n_times, raw.info["sfreq"], gaps(raw), found, seen, hello)
+    played = Playback(read, raw.n_times, raw.info["sfreq"], gaps(raw), MARKS, found, seen, hello)
     played.clock_s = 1000.0
     return played, seen
 
@@ -101,7 +105,7 @@ def test_moved_to_another_place_it_shows_what_was_before(recording, playback):
     to_s = 100.0
     played.obey("seek", {"to_s": to_s})
     played.obey("pause", {})
-    assert seen.pieces == []
+    assert seen.pieces == seen.marks == []
     play(played, 1.0)
     sfreq = raw.info["sfreq"]
     assert seen.first == (to_s - SHOWN_S) * sfreq
@@ -111,6 +115,12 @@ def test_moved_to_another_place_it_shows_what_was_before(recording, playback):
     rows = found.events
     ends_s = rows["onset"] + rows["duration"]
     same_events(seen.rows, rows[(rows["onset"] <= to_s) & (ends_s >= to_s - SHOWN_S)])
+    assert seen.marks == MARKS  # those before, too: the rates over time show them
+    played.obey("seek", {"to_s": 2.0})
+    play(played, 1.0)
+    assert seen.marks == MARKS[:1]
+    played.obey("seek", {"to_s": to_s})
+    play(played, 1.0)
     state = seen.states[-1]
     for channel, name in zip(state["channels"], found.ch_names, strict=True):
         peaks_s = found.twitches(name)["peak_time"]
@@ -164,7 +174,7 @@ def test_a_long_recording_is_read_in_small_pieces(recording):
         return np.zeros((2, stop - start))
 
     sfreq, n_samples = 2000.0, 8 * 3600 * 2000
-    played = Playback(read, n_samples, sfreq, [(10.0, 11.5)], found, seen := Seen(), {})
+    played = Playback(read, n_samples, sfreq, [(10.0, 11.5)], [], found, seen := Seen(), {})
     played.clock_s = 0.0
     for to_s in (20_000.0, 25_000.0, 12.0):
         played.obey("seek", {"to_s": to_s})

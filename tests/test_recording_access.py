@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emgtwitch import read_recording
 from emgtwitch.errors import InputError, SignalWarning
-from emgtwitch.recording import blocks, channel_sides, gaps, lsb_uv
+from emgtwitch.recording import blocks, channel_sides, gaps, lsb_uv, marks
 from emgtwitch.recording.bdf import write_bdf
 from emgtwitch.recording.timing import fill, grid_of_counter, grid_of_times
 
@@ -20,7 +20,8 @@ def recording(tmp_path_factory):
     """Return a BDF of 20 s with gaps, its samples in µV with NaN, as a raw that is not loaded."""
     path = tmp_path_factory.mktemp("access") / "a.bdf"
     counts = np.random.default_rng(2).integers(-500, 500, (3, 20_000))
-    marks = [(0.0, 0.25, "BAD_gap"), (7.301, 1.2, "BAD_gap"), (8.0, 1.0, "bad_GAP")]
+    texts = [(0.0, 0.25, "BAD_gap"), (7.301, 1.2, "BAD_gap"), (8.0, 1.0, "bad_GAP")]
+    texts += [(12.5, 0.0, "Knöchel"), (3.25, 0.0, "cough")]
     write_bdf(
         path,
         counts,
@@ -28,7 +29,7 @@ def recording(tmp_path_factory):
         ch_names=["calf_L", "calf_R", "TA left"],
         uv_per_count=0.5,
         start=datetime(2026, 1, 1),
-        annotations=marks,
+        annotations=texts,
     )
     whole = counts * 0.5
     whole[:, :250] = np.nan
@@ -39,6 +40,11 @@ def recording(tmp_path_factory):
 def test_touching_gaps_are_one(recording):
     raw, _ = recording
     assert gaps(raw) == [(0.0, 0.25), (pytest.approx(7.301), 9.0)]
+
+
+def test_marks_are_what_people_noted(recording):
+    raw, _ = recording
+    assert marks(raw) == [(3.25, "cough"), (12.5, "Knöchel")]
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from emgtwitch.capture.marks import SetMark, cleaned
-from emgtwitch.event_table import Event
+from emgtwitch.event_table import NOT_APPLICABLE, Event
 
 if TYPE_CHECKING:
     from emgtwitch.capture.session import Session
@@ -52,6 +52,10 @@ class View(Protocol):
 
     def state(self, state: dict[str, Any]) -> None:
         """Show how it goes."""
+        ...
+
+    def mark(self, at_s: float, text: str) -> None:
+        """Show a mark, at a time since scan 0."""
         ...
 
     def said(self, text: str) -> None:
@@ -103,6 +107,10 @@ class Audience:
         if events:
             self._tell("events", events)
 
+    def mark(self, at_s: float, text: str) -> None:
+        """Show a mark, at a time since scan 0."""
+        self._tell("mark", at_s, text)
+
     def said(self, text: str) -> None:
         """Show a line for people."""
         self._tell("said", text)
@@ -148,6 +156,7 @@ class Audience:
                 "free_bytes": self._free_bytes,
                 "failed": str(failed) if failed else None,
             }
+        ongoing = {event.channel: event for event in live.detector.ongoing()}
         state = {
             "elapsed_s": live.recorded_s,
             "trouble": session.trouble,
@@ -160,6 +169,7 @@ class Audience:
                     "valid_s": status.valid_s,
                     "noise_uv": status.noise_uv,
                     "floor_uv": status.floor_uv,
+                    "ongoing": _interval(ongoing.get(status.channel)),
                 }
                 for status in live.status()
             ],
@@ -177,6 +187,17 @@ class Audience:
                 f"the live page has ended ({type(error).__name__}: {error}); all else goes on"
             )
             return None
+
+
+def _interval(event: Event | None) -> dict[str, Any] | None:
+    if event is None:
+        return None
+    return {
+        "trial_type": event.trial_type,
+        "onset_s": event.onset,
+        "duration_s": event.duration,
+        "reason": None if event.reason == NOT_APPLICABLE else event.reason,
+    }
 
 
 def _free_bytes(path: Path) -> int | None:

@@ -125,6 +125,12 @@ class LiveRecording:
             self.recorder.append(first, counts)
         return self._push_missing(first) + self._push(counts * self._uv_per_count)
 
+    def annotate(self, onset_s: float, text: str) -> None:
+        """Keep a mark, and show it; only with a recorder."""
+        assert self.recorder
+        self.recorder.annotate(onset_s, 0.0, text)
+        self._audience.mark(onset_s, text)
+
     def skip(self, first: int) -> list[Event]:
         """Account for all scans before `first` that have not come as lost; return as `take`."""
         if self.recorder:

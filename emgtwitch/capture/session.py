@@ -169,7 +169,7 @@ class Session:
         if self.live.recorder is None:
             self._said.append(f"nothing is recorded, so no mark is kept: {text}")
             return
-        self.live.recorder.annotate(onset_s, 0.0, text)
+        self.live.annotate(onset_s, text)
         self._said.append(f"mark at {onset_s:.1f} s: {text}")
 
     def _scan_at(self, time_s: float) -> float:

@@ -234,7 +234,7 @@ class _Watching:
 def _play(arguments: argparse.Namespace) -> int:
     from emgtwitch.detection.files import detect
     from emgtwitch.live.playback import Playback
-    from emgtwitch.recording import emg_channels, gaps, reader
+    from emgtwitch.recording import emg_channels, gaps, marks, reader
     from emgtwitch.recording.read import read_recording
 
     path = _one_recording(arguments.recording)
@@ -267,6 +267,7 @@ def _play(arguments: argparse.Namespace) -> int:
             raw.n_times,
             sfreq,
             gaps(raw),
+            marks(raw),
             found,
             view,
             hello,

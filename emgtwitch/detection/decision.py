@@ -7,6 +7,7 @@ stretch itself becomes a row of the event table and is taken out of the valid ti
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -291,6 +292,12 @@ class Decider:
         since = float(self._since[channel])
         told = reason if trial_type == "artifact" else NOT_APPLICABLE
         return [Event(since, time - since, trial_type, self._names[channel], reason=told)]
+
+    def ongoing(self) -> list[Event]:
+        """Return the excluded stretches that go on, as far as they are decided, provisional."""
+        now_s = (self._first + TILE_BLOCKS) * self._grid.block_s
+        rows = [self._close(channel, code, now_s) for channel, code in enumerate(self._state)]
+        return [replace(row, provisional=True) for found in rows for row in found]
 
     def noise_uv(self, channel: int) -> float:
         """Return the rms of the noise over the valid blocks of a channel, NaN without any."""

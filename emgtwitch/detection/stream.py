@@ -348,6 +348,13 @@ class StreamingDetector:
             provisional=True,
         )
 
+    def ongoing(self) -> list[Event]:
+        """Return the contractions and other excluded stretches that have not ended yet.
+
+        Their duration is that known by now; the decided event comes when they end.
+        """
+        return self._decider.ongoing()
+
     def account(self) -> tuple[ChannelAccount, ...]:
         """Return how the time decided so far was used, channel by channel; all after `flush`."""
         n_block = self.grid.n_block * self.grid.step

@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 SCANS = "scans"
 # How many of a kind may wait, the oldest go first; scans are bounded by time and size instead.
-_MOST = {"hello": 1, SCANS: None, "event": 5000, "state": 1, "said": 100, "over": 1}
-_OF_ONE_TRACE = (SCANS, "event", "state")  # what a new hello makes void
+_MOST = {"hello": 1, SCANS: None, "event": 5000, "mark": 1000, "state": 1, "said": 100, "over": 1}
+_OF_ONE_TRACE = (SCANS, "event", "mark", "state")  # what a new hello makes void
 
 
 class Backlog(Generic[Item]):

@@ -31,6 +31,10 @@ class View(Protocol):
         """Show events."""
         ...
 
+    def mark(self, at_s: float, text: str) -> None:
+        """Show what somebody noted."""
+        ...
+
     def state(self, state: dict[str, Any]) -> None:
         """Show how it goes."""
         ...
@@ -116,6 +120,8 @@ class Playback:
         Samples per second.
     gaps_s
         Where samples are missing: start and end of each gap, s, in order.
+    marks
+        What people noted meanwhile: when, s, and what, in order.
     found
         What was detected in it, of the same channels.
     view
@@ -137,12 +143,13 @@ class Playback:
         n_samples: int,
         sfreq: float,
         gaps_s: list[tuple[float, float]],
+        marks: list[tuple[float, str]],
         found: Detections,
         view: View,
         hello: dict[str, Any],
     ) -> None:
         self._read, self._n_samples, self._sfreq = read, n_samples, sfreq
-        self._gaps_s = gaps_s
+        self._gaps_s, self._marks = gaps_s, marks
         self._view, self._hello = view, hello
         rows = [{name: row[name].item() for name in COLUMNS} for row in found.events]
         self._events = [Event(**row) for row in rows]
@@ -151,7 +158,7 @@ class Playback:
         self.position_s, self.speed, self.paused = 0.0, 1.0, False
         self._now_s: float | None = None
         self._state_s = -math.inf
-        self._next_sample = self._next_event = 0
+        self._next_sample = self._next_event = self._next_mark = 0
         self._at(0.0)
 
     @property
@@ -209,13 +216,20 @@ class Playback:
         self.position_s = position_s
         shown_s = max(0.0, position_s - SHOWN_S)
         self._view.restart(self._hello)
+        self._next_mark = 0  # the rates over time show the earlier ones too
         self._next_sample = round(shown_s * self._sfreq)
         self._next_event = int(np.searchsorted(self._onsets_s, shown_s))
         earlier = self._events[: self._next_event]
         self._view.events([row for row in earlier if row.onset + row.duration > shown_s])
 
     def _show_events(self) -> None:
-        until = int(np.searchsorted(self._onsets_s, self._next_sample / self._sfreq, "right"))
+        now_s = self._next_sample / self._sfreq
+        for at_s, text in self._marks[self._next_mark :]:
+            if at_s > now_s:
+                break
+            self._view.mark(at_s, text)
+            self._next_mark += 1
+        until = int(np.searchsorted(self._onsets_s, now_s, "right"))
         if until > self._next_event:
             self._view.events(self._events[self._next_event : until])
             self._next_event = until

@@ -139,6 +139,10 @@ class LiveView:
         ]
         self._put("state", {"rates": self._minutes.fields(), **state, "channels": channels})
 
+    def mark(self, at_s: float, text: str) -> None:
+        """Show a mark that somebody set, at a time of the trace."""
+        self._put("mark", {"at_s": at_s, "text": text})
+
     def said(self, text: str) -> None:
         """Show a line for people."""
         self._put("said", {"at": f"{datetime.now():%H:%M:%S}", "text": text})

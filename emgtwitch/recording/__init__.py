@@ -7,6 +7,7 @@ from emgtwitch.recording.access import (
     emg_channels,
     gaps,
     lsb_uv,
+    marks,
     reader,
 )
 from emgtwitch.recording.bids import entities, find_recordings
@@ -20,5 +21,6 @@ __all__ = [
     "find_recordings",
     "gaps",
     "lsb_uv",
+    "marks",
     "reader",
 ]

@@ -11,6 +11,7 @@ from emgtwitch.recording.signals import recall
 if TYPE_CHECKING:
     import mne
 
+_ABOUT_THE_SIGNAL = ("BAD_", "EDGE ", "NEW SEGMENT")
 _GAPS = ("bad_gap", "bad_acq_skip")  # the second is what MNE writes for skipped FIF buffers
 _SAMPLE_S = 2.0
 _MOST_SAMPLES = 30
@@ -33,6 +34,19 @@ def channel_sides(raw: "mne.io.Raw") -> dict[str, str | None]:
 def channel_muscles(raw: "mne.io.Raw") -> dict[str, str | None]:
     """Return the muscle of each EMG channel, or None if nothing tells."""
     return {name: recall(raw, name)["muscle"] for name in emg_channels(raw)}
+
+
+def marks(raw: "mne.io.Raw") -> list[tuple[float, str]]:
+    """Return what people noted while it was recorded: (seconds from the start, text), in order.
+
+    These are the annotations that are not about the signal itself, as ``BAD_`` and ``EDGE`` are.
+    """
+    offset = 0.0 if raw.annotations.orig_time is None else raw.first_time
+    return sorted(
+        (max(float(onset - offset), 0.0), str(text))
+        for onset, text in zip(raw.annotations.onset, raw.annotations.description, strict=True)
+        if not str(text).upper().startswith(_ABOUT_THE_SIGNAL)
+    )
 
 
 def gaps(raw: "mne.io.Raw") -> list[tuple[float, float]]:

@@ -2,13 +2,16 @@
 
 import { intervalWords } from "./events.js";
 import { sign } from "./theme.js";
-import { clock, few, volts } from "./words.js";
+import { clock, cut, few, volts } from "./words.js";
 
 const RADIUS = 5; // CSS pixels, of a twitch
 const REJECTED_RADIUS = 3;
 const NEAR = 14; // CSS pixels: so near to a mark, the pointer means it
 const TICKS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10];
 const LEAST_TICK = 90; // CSS pixels
+const NOTE_LINE = 15; // CSS pixels; texts of marks that follow each other are on different lines
+const NOTE_LINES = 3;
+const NOTE_LETTERS = 40;
 
 /** Draw the lines and the times of the axis, and the middle of each lane. */
 export function drawAxis(view, store) {
@@ -45,13 +48,41 @@ export function decorate(view, store, events) {
   for (const event of events.between(from_s - 1, to_s + 1)) {
     const lane = laneOf.get(event.channel);
     if (event.kind === "interval") shade(view, store, lane, event);
-    else marks.push([event, lane]);
+    else if (event.kind !== "covered") marks.push([event, lane]);
   }
   for (const [from, to] of store.skipped) {
     const told = { onset_s: from / store.sfreq, duration_s: (to - from) / store.sfreq };
     for (const lane of view.lanes) shade(view, store, lane, told, "not sent to this window");
   }
   for (const [event, lane] of marks) mark(view, store, lane, event);
+}
+
+/** Draw what people marked, over the traces: a line, and the text to its left. */
+export function drawNotes(view, store, events) {
+  const { context, ratio, x, width, bottom } = view;
+  context.font = `${11 * ratio}px ${view.font}`;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  const line = NOTE_LINE * ratio;
+  events.marks.forEach(({ at_s, text }, k) => {
+    const at = Math.round(view.at(at_s, store.sfreq));
+    const words = cut(text, NOTE_LETTERS);
+    const wide = context.measureText(words).width + 8 * ratio;
+    if (at < x || at - wide > x + width) return;
+    context.strokeStyle = context.fillStyle = view.colours.ink;
+    context.lineWidth = ratio;
+    context.setLineDash([4 * ratio, 3 * ratio]);
+    context.beginPath();
+    context.moveTo(at + ratio / 2, 0);
+    context.lineTo(at + ratio / 2, bottom);
+    context.stroke();
+    context.setLineDash([]);
+    const y = bottom - (1 + (k % NOTE_LINES)) * line;
+    context.fillStyle = view.colours.panel;
+    context.fillRect(at - wide, y - line / 2, wide, line);
+    context.fillStyle = view.colours.ink;
+    context.fillText(words, at - 4 * ratio, y);
+  });
 }
 
 function shade(view, store, lane, event, words = intervalWords(event)) {
@@ -113,10 +144,12 @@ export function wordsAt(view, store, events, x, y) {
   let best = null;
   let least_s = near_s;
   for (const event of events.between(time_s - near_s, time_s + near_s)) {
-    if (event.channel !== lane.channel) continue;
+    if (event.channel !== lane.channel || event.kind === "covered") continue;
     const off_s = event.kind === "interval" ? 0.99 * near_s : Math.abs(event.peak_s - time_s);
     if (off_s <= least_s) [best, least_s] = [event, off_s];
   }
+  const noted = events.marks.find(({ at_s }) => Math.abs(at_s - time_s) <= Math.min(least_s, near_s / 2));
+  if (noted) return `${clock(noted.at_s, 2)} mark: ${noted.text}`;
   if (!best) return "";
   return `${clock(best.peak_s ?? best.onset_s, 2)} ${eventWords(best)}`;
 }

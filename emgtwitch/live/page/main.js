@@ -31,7 +31,7 @@ const sides = new Sides(find("sides"), find("spoken"));
 const rates = new Rates(find("rates"));
 const waveforms = new Waveforms(find("waveforms"));
 const list = new EventList(find("events"), find("only-twitches"));
-const said = new Said(find("said"));
+const said = new Said(find("said"), find("toast"));
 const status = new Status(find);
 const sound = new Sound();
 const complain = (text) => said.add(text);
@@ -48,6 +48,7 @@ let frozen_s = null;
 let unseen = []; // provisional events that no frame has shown
 let slow_ms = 0;
 let begun_ms = 0;
+let opened_ms = 0;
 let drawn = 0; // scans
 
 const page = { traces, scale, sound, playback, complain, freeze, look, refilter };
@@ -91,9 +92,14 @@ const take = {
     const { playing } = message;
     clock.setRate(playing ? (playing.paused ? 0 : playing.speed) : 1, performance.now());
     for (const part of [status, sides, playback]) part.show(message);
+    events.goOn(message.channels);
     if (message.rates) rates.show(message.rates);
   },
-  said: (message) => said.add(message.text, message.at),
+  mark(message) {
+    events.addMark(message);
+    rates.showMarks(events.marks);
+  },
+  said: ({ text, at }) => said.add(text, at, performance.now() - opened_ms > HISTORY_MS),
   over: (message) => status.end(message.text),
 };
 
@@ -147,8 +153,8 @@ function edge(now_ms) {
 function frame(now_ms) {
   requestAnimationFrame(frame);
   measured.frame(now_ms);
-  if (!store?.end) return;
-  const edge_s = edge(now_ms);
+  if (!store) return;
+  const edge_s = edge(now_ms) || 0; // NaN before the first scan
   if (now_ms - slow_ms > SLOW_MS) {
     slow_ms = now_ms;
     rest(now_ms);
@@ -198,5 +204,11 @@ whenThemeChanges(() => {
   rates.rebuild();
   waveforms.rebuild();
 });
-connect({ opened: () => said.clear(), heard, lost: () => status.lost() });
+
+function opened() {
+  opened_ms = performance.now();
+  said.clear();
+}
+
+connect({ opened, heard, lost: () => status.lost() });
 requestAnimationFrame(frame);

@@ -1,13 +1,15 @@
 /** Twitches per minute over time. */
 
 import { colours, sign } from "./theme.js";
-import { SIDE_WORDS } from "./words.js";
+import { EARLY_S, SIDE_WORDS, cut } from "./words.js";
 
 const HEIGHT = 165;
 const HEIGHT_OF_MANY = 300;
 const RADIUS = 3.5;
 const NAMES = 66; // CSS pixels to the right
 const LINE = 13;
+const MINUTE_S = 60;
+const NOTE_LETTERS = 14;
 const MOSTLY_VALID = 0.5; // share of a minute below which its rate is drawn hollow
 const DASHES = { left: [], right: [6, 3], null: [2, 3] };
 
@@ -22,6 +24,8 @@ export class Rates {
   begin(hello) {
     this.hello = hello;
     this.rates = null;
+    this.seen = "";
+    this.marks = [];
     this.rebuild();
   }
 
@@ -70,10 +74,16 @@ export class Rates {
     const last = rates.minute_s.length - 1;
     if (last < 0) return;
     const words = this.hello.sides.map((side, c) => {
-      const value = rates.per_min[last][c];
+      const value = this.#shown(c)[last];
       return `${SIDE_WORDS[side]} ${this.hello.ch_names[c]} ${value ?? "unknown"}`;
     });
     this.root.setAttribute("aria-label", `Twitches per minute. Newest minute: ${words.join(", ")}`);
+  }
+
+  /** Show what people marked: [{at_s, text}]. */
+  showMarks(marks) {
+    this.marks = marks;
+    this.plot?.redraw();
   }
 
   #size() {
@@ -87,7 +97,14 @@ export class Rates {
 
   #data() {
     const minutes = this.rates?.minute_s.map((start_s) => start_s / 60 + 0.5) ?? [];
-    return [minutes, ...this.hello.sides.map((_, c) => this.rates?.per_min.map((bin) => bin[c]) ?? [])];
+    return [minutes, ...this.hello.sides.map((_, c) => this.#shown(c))];
+  }
+
+  /** Rates of a channel, null where too little was searched to tell. */
+  #shown(channel) {
+    if (!this.rates) return [];
+    const { per_min, valid } = this.rates;
+    return per_min.map((bin, k) => (valid[k][channel] * MINUTE_S < EARLY_S ? null : bin[channel]));
   }
 
   #points(plot) {
@@ -109,7 +126,34 @@ export class Rates {
         ctx.stroke(path);
       });
     });
+    this.#notes(plot, ratio);
     this.#names(plot, ratio);
+    ctx.restore();
+  }
+
+  /** Draw what people marked; a text that has room stands beside its line. */
+  #notes(plot, ratio) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.font = `${11 * ratio}px ${this.theme.font}`;
+    ctx.textAlign = "right";
+    ctx.textBaseline = "top";
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([4 * ratio, 3 * ratio]);
+    ctx.strokeStyle = ctx.fillStyle = this.theme.soft;
+    let free = bbox.left; // to the right of all texts so far
+    for (const { at_s, text } of this.marks) {
+      const x = Math.round(plot.valToPos(at_s / MINUTE_S, "x", true));
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      const words = cut(text, NOTE_LETTERS);
+      if (x - ctx.measureText(words).width - 4 * ratio < free) continue;
+      ctx.fillText(words, x - 4 * ratio, bbox.top);
+      free = x;
+    }
     ctx.restore();
   }
 
@@ -126,12 +170,13 @@ export class Rates {
     ctx.font = `${11 * ratio}px ${this.theme.font}`;
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
+    const lowest = plot.bbox.top + plot.bbox.height; // below are the numbers of the axis
     let least = -Infinity;
-    for (const { name, side, y } of labels) {
-      const at = Math.max(y, least);
+    labels.forEach(({ name, side, y }, k) => {
+      const at = Math.max(Math.min(y, lowest - (labels.length - 1 - k) * LINE * ratio), least);
       least = at + LINE * ratio;
       ctx.fillStyle = this.theme[side ?? "none"];
       ctx.fillText(name, x, at, NAMES * ratio);
-    }
+    });
   }
 }

@@ -1,11 +1,12 @@
 /** The cards of the left and the right leg: counts, rates and how good the signal is. */
 
-import { SIDE_WORDS, clock, few, inOrder, make, say, volts } from "./words.js";
+import { EARLY_S, SIDE_WORDS, clock, few, inOrder, make, NONE, say, volts } from "./words.js";
 
 const SIGNS = { good: "●", poor: "▲", bad: "✖", unknown: "○" };
 const WORST = ["bad", "poor", "unknown", "good"];
 const CAPTIONS = ["", "twitches", "per minute", "last minute", "signal"];
 const LIT_MS = 250;
+const MINUTE_S = 60;
 const SPOKEN_MS = 20000;
 
 export class Sides {
@@ -65,7 +66,7 @@ export class Sides {
   show(state) {
     state.channels.forEach((told, channel) => {
       const row = this.rows[channel];
-      if (row) fill(row, told);
+      if (row) fill(row, told, state.elapsed_s);
     });
     const now_ms = performance.now();
     if (now_ms - this.spoken_ms < SPOKEN_MS) return;
@@ -98,20 +99,24 @@ function makeRow(name) {
   add(rate, "span", "interval");
   const last = add(numbers, "p", "last");
   add(last, "strong", "lastMinute", "–");
-  add(last, "span", "unit", "last minute");
+  last.append(make("span", "unit", "last minute"));
+  last.title = "twitches per minute that was searched, of the last 60 s";
   root.append(numbers);
   return { root, told: "", ...parts };
 }
 
-function fill(row, told) {
+function fill(row, told, elapsed_s) {
+  const early = !(told.valid_s >= EARLY_S);
   say(row.twitches, String(told.twitches));
-  say(row.perMinute, few(told.rate_per_min));
-  say(row.interval, Number.isFinite(told.low) ? `(${few(told.low)} to ${few(told.high)})` : "");
-  say(row.lastMinute, few(told.last_minute_per_min));
+  say(row.unit, told.twitches === 1 ? "twitch" : "twitches");
+  say(row.perMinute, early ? NONE : few(told.rate_per_min));
+  const known = !early && Number.isFinite(told.low);
+  say(row.interval, known ? `(95 %: ${few(told.low)} to ${few(told.high)})` : "");
+  say(row.lastMinute, elapsed_s < MINUTE_S ? NONE : few(told.last_minute_per_min));
   say(
     row.facts,
     `Searched ${clock(told.valid_s)}; noise ${volts(told.noise_uv)}; half of the twitches of ` +
-      `${volts(told.floor_uv)} are found. In brackets: 95 % interval of the rate.`,
+      `${volts(told.floor_uv)} are found. In brackets: 95 % interval of the rate, which is told from ${EARLY_S} s on.`,
   );
   const lights = Object.entries(told.quality ?? {});
   const seen = JSON.stringify(lights);

@@ -1,6 +1,6 @@
 /** The traces, one lane for each channel, with a common scale, under what was found in them. */
 
-import { decorate, drawAxis } from "./decoration.js";
+import { decorate, drawAxis, drawNotes } from "./decoration.js";
 import { extents } from "./scale.js";
 import { Strip } from "./strip.js";
 import { colours, hatching } from "./theme.js";
@@ -125,6 +125,7 @@ export class Traces {
     drawAxis(this, store);
     decorate(this, store, events);
     this.strip.show(context, x, this.left, right, store, look);
+    drawNotes(this, store, events);
     context.restore();
     return true;
   }

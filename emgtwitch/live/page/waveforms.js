@@ -10,6 +10,7 @@ const BEFORE_S = 0.02;
 const AFTER_S = 0.03;
 const SETTLING_S = 0.15; // before that, for the filters
 const LEAST_UV = 20;
+const STEPS_UV = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const MOST_WAITING = 500;
 
 export class Waveforms {
@@ -110,6 +111,12 @@ export class Waveforms {
     return [ms, ...older, ...cuts];
   }
 
+  /** Zero, and the largest round number to either side of it. */
+  #splits() {
+    const step = STEPS_UV.findLast((uv) => uv <= this.most_uv);
+    return [-step, 0, step];
+  }
+
   #options(side, box) {
     const { theme } = this;
     const axis = {
@@ -139,7 +146,7 @@ export class Waveforms {
       },
       axes: [
         { ...axis, size: 22, space: 40, values: (_, splits) => splits.map((v) => `${v} ms`) },
-        { ...axis, size: 44, space: 30 },
+        { ...axis, size: 44, splits: () => this.#splits() },
       ],
       series: [{}, ...series],
     };

@@ -2,7 +2,10 @@
 
 export const SIDE_WORDS = { left: "Left", right: "Right", null: "Side not told" };
 const ORDER = ["left", "right", null];
-const NONE = "–";
+/** Where there is no number. */
+export const NONE = "–";
+/** Seconds that must have been searched before a rate tells anything. */
+export const EARLY_S = 10;
 
 /** Channels from the left to the right leg: [{side, channel}]. */
 export function inOrder(sides) {
@@ -33,6 +36,11 @@ export function volts(uv) {
   if (!Number.isFinite(uv)) return NONE;
   if (Math.abs(uv) >= 1000) return `${Number((uv / 1000).toPrecision(3))} mV`;
   return `${Math.abs(uv) < 9.95 ? Number(uv.toFixed(1)) : Math.round(uv)} µV`;
+}
+
+/** A text in so many letters, at most. */
+export function cut(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 /** Bytes as people buy them. */
