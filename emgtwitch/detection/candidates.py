@@ -62,7 +62,7 @@ def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray,
         return nowhere, nowhere
     above &= inner > score[:, reach - 1 : last - 1]
     above &= inner >= score[:, reach + 1 : last + 1]
-    channels, starts = np.nonzero(above)
+    channels, starts = np.divmod(np.flatnonzero(above), inner.shape[1])
     around = score[channels[:, None], starts[:, None] + np.arange(2 * reach + 1)]
     top = around[:, reach, None]
     greatest = (around[:, :reach] < top).all(axis=1) & (around[:, reach:] <= top).all(axis=1)

@@ -17,7 +17,7 @@ WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
 DOUBT_S = 0.1
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
-WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
+WHITEN_S = 8.0  # of quiet signal between new whitenings; each tile has its own level
 WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
 
 
@@ -117,8 +117,10 @@ class Matcher:
             ``(n_channels, n_tiles, TILE_BLOCKS)`` bool: blocks that are a signal at all.
         """
         quiet = self.noise.update_level(powers, high_powers, valid)
-        newest = pieces[..., self._n_window - 1 :: self._grid.hop]
-        newest = newest * np.repeat(quiet, self._halves, axis=2)[..., None]
+        # The first blocks of a tile are never quiet, since those before are not looked at.
+        calm = quiet[..., 2:].repeat(self._halves, axis=2)
+        pieces = pieces[:, :, -calm.shape[2] :]
+        newest = pieces[..., self._n_window - 1 :: self._grid.hop] * calm[..., None]
         products = newest.swapaxes(2, 3) @ pieces
         *outer, position, sample = products.strides
         lagged = as_strided(  # each position with the window it ends
@@ -126,7 +128,7 @@ class Matcher:
             (*products.shape[:3], self._n_window),
             (*outer, position + self._grid.hop * sample, sample),
         ).sum(axis=2)[..., ::-1]
-        n_quiet = quiet.sum(axis=2) * self._halves * self._n_positions
+        n_quiet = calm.sum(axis=2) * self._n_positions
         lagged = lagged / np.maximum(n_quiet, 1)[..., None]
         self.noise.update_shape(quiet, powers, high_powers, lagged)
 

@@ -89,7 +89,8 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     lags = np.abs(np.subtract.outer(np.arange(n_window), np.arange(n_window)))
     # One memory layout, so that a channel's result does not depend on how many there are.
     covariance = np.ascontiguousarray(autocovariance[:, lags])
-    ridged = covariance + RIDGE * autocovariance[:, :1, None] * np.eye(n_window)
+    ridged = covariance.copy()
+    ridged[:, lags == 0] *= 1 + RIDGE
     matched = np.linalg.solve(
         ridged, np.broadcast_to(bank.shapes, (n_channels, *bank.shapes.shape))
     )
@@ -149,5 +150,7 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int) -> np.ndar
     energy *= energy
     *outer, _, n_pieces = energy.shape
     energy = energy.reshape(*outer, len(ORDERS), -1, n_positions, n_pieces)
-    greatest = (energy[..., 0, :, :, :] + energy[..., 1, :, :, :]).max(axis=-3)
+    of_potential = energy[..., 0, :, :, :]
+    of_potential += energy[..., 1, :, :, :]
+    greatest = of_potential.max(axis=-3)
     return greatest.swapaxes(-1, -2).reshape(*outer, -1)
