@@ -49,8 +49,9 @@ class NoiseFloor:
         self._n_block, self._block_s = n_block, n_block / sfreq
         self._has_high = sfreq >= HIGH_SFREQ
         # Powers of the last blocks, in no order; infinity: not of noise.
-        self._powers = np.full((n_channels, round(LEVEL_S / self._block_s)), np.inf)
-        self._recent = np.full((n_channels, round(HIGH_S / self._block_s)), np.inf)
+        n_level, n_high = round(LEVEL_S / self._block_s), round(HIGH_S / self._block_s)
+        self._powers = np.full((n_channels, n_level), np.inf, dtype=np.float32)
+        self._recent = np.full((n_channels, n_high), np.inf, dtype=np.float32)
         self._high_powers = self._recent.copy()
         self._loud = np.zeros((n_channels, round(RESTLESS_S / self._block_s)), dtype=bool)
         self.restless = np.zeros(n_channels, dtype=bool)
@@ -208,15 +209,15 @@ def _robust_mean(powers: np.ndarray, freedom: np.ndarray, kept_share: np.ndarray
 
     The quantile of a chi-square variable follows Wilson & Hilferty 1931 (PNAS 17:684).
     """
-    count = np.isfinite(powers).sum(axis=1)
+    ordered = np.sort(powers, axis=1)
+    count = np.count_nonzero(np.isfinite(ordered), axis=1)
     at = (QUANTILE * np.maximum(count - 1, 0)).astype(int)
-    ordered = np.partition(powers, np.unique(at), axis=1)
     quantile = ordered[np.arange(len(powers)), at]
     relative = (1 - 2 / (9 * freedom) + _QUANTILE_NORMAL * np.sqrt(2 / (9 * freedom))) ** 3
     limit = quantile / relative * (1 + QUIET_SD * np.sqrt(2 / freedom))
-    inside = powers <= limit[:, None]
-    total = np.einsum("ij,ij->i", np.minimum(powers, limit[:, None]), inside)
-    mean = total / inside.sum(axis=1) / kept_share
+    inside = ordered <= limit[:, None].astype(np.float32)
+    total = np.where(inside, ordered, np.float32(0)).sum(axis=1)
+    mean = total / np.count_nonzero(inside, axis=1) / kept_share
     return np.where(count > 0, mean, np.nan)
 
 
