@@ -41,12 +41,23 @@ class GapBridge:
         self._offset = np.zeros(n_channels)
         self._in_gap = np.ones(n_channels, dtype=bool)  # the signal starts as if after a gap
 
-    def bridge(self, samples: np.ndarray, n: int, *, keep: bool = True) -> np.ndarray:
-        """Return ``(n_channels, n + n_ahead)`` samples without NaN and without the steps of gaps.
+    def bridge(
+        self, samples: np.ndarray, n: int, bridged: np.ndarray, *, keep: bool = True
+    ) -> None:
+        """Write samples without NaN and without the steps of gaps.
 
-        The next call starts after `n` of them, or, if not `keep`, with the same again.
+        Parameters
+        ----------
+        samples
+            ``(n_channels, n + n_ahead)``, NaN where missing.
+        n
+            After so many of them the next call starts.
+        bridged
+            As `samples`, to be written.
+        keep
+            False if the next call starts with the same again.
         """
-        bridged = samples - self._offset[:, None]
+        np.subtract(samples, self._offset[:, None], out=bridged)
         offset, in_gap = self._offset.copy(), np.zeros(len(samples), dtype=bool)
         for row in np.flatnonzero(np.isnan(bridged.sum(axis=1)) | self._in_gap).tolist():
             state = float(self._last[row]), float(self._offset[row]), bool(self._in_gap[row])
@@ -55,7 +66,6 @@ class GapBridge:
             _bridge_row(samples[row, n:], bridged[row, n:], *state)
         if keep:
             self._last, self._offset, self._in_gap = bridged[:, n - 1].copy(), offset, in_gap
-        return bridged
 
 
 def _bridge_row(
@@ -190,8 +200,9 @@ class FrontEnd:
             What was removed, with samples counted from the start of the first tile.
         """
         ahead = self.look_ahead
-        bridged = self._gaps.bridge(samples, samples.shape[1] - ahead, keep=keep)
-        extended = np.concatenate([self._past, bridged], axis=1)
+        extended = np.empty((len(samples), ahead + samples.shape[1]))
+        extended[:, :ahead] = self._past
+        self._gaps.bridge(samples, samples.shape[1] - ahead, extended[:, ahead:], keep=keep)
         glitches = self._remove_glitches(extended, noise_sd)
         past = extended[:, -2 * ahead : -ahead].copy()
         clean = extended[:, ahead:-ahead]

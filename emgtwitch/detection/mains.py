@@ -161,7 +161,7 @@ class MainsCanceller:
         n = recent.shape[1]
         window = np.hanning(n).astype(np.float32)
         # Mains itself is as large as the noise around it here, so this does not clip it.
-        spread = 1.4826 * np.median(np.abs(recent[:, ::4]), axis=1)
+        spread = 1.4826 * _median(np.abs(recent[:, ::4]))
         bound = (CLIP_SD * spread)[:, None]
         transform = rfft(np.clip(recent, -bound, bound) * window, axis=1)
         power = np.square(transform.real) + np.square(transform.imag)
@@ -174,7 +174,7 @@ class MainsCanceller:
         beside = np.arange(-n_beside, n_beside + 1)
         places = np.rint(self._nominal / step_hz).astype(int)[:, None] + beside
         around = power[:, places]
-        background = np.median(around[:, :, np.abs(beside) * step_hz > SPECTRUM_HZ[0]], axis=2)
+        background = _median(around[:, :, np.abs(beside) * step_hz > SPECTRUM_HZ[0]])
         reach = np.clip(SEARCH_HZ * self._harmonic, 1.5 * step_hz, SPECTRUM_HZ[0])
         near = np.abs(places * step_hz - self._nominal[:, None]) <= reach[:, None]
         peak = np.where(near, around, 0).argmax(axis=2, keepdims=True)
@@ -215,3 +215,8 @@ class MainsCanceller:
             turned = np.exp(2j * np.pi * hz * n / self._seen_sfreq)
             self._amplitude[channel, line] = amplitude * turned / self._response[line]
             self.active[channel, line] = True
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Return the upper median over the last axis, several times as fast as `numpy.median`."""
+    return np.asarray(np.sort(values, axis=-1)[..., values.shape[-1] // 2])

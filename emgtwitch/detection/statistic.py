@@ -113,19 +113,19 @@ def spread_bank(whitened: np.ndarray, n_positions: int, hop: int) -> np.ndarray:
     Returns
     -------
     ndarray
-        ``(n_channels, n_shapes * n_positions, n_window + (n_positions - 1) * hop)`` float32, first
+        ``(n_channels, n_window + (n_positions - 1) * hop, n_shapes * n_positions)`` float32, first
         all potentials of one order, each at all positions, then those of the next.
     """
     n_channels, n_window, n_shapes = whitened.shape
     n_piece = n_window + (n_positions - 1) * hop
     n_potentials = n_shapes // len(ORDERS)
     spread = np.zeros(
-        (n_channels, len(ORDERS), n_potentials, n_positions, n_piece), dtype=np.float32
+        (n_channels, n_piece, len(ORDERS), n_potentials, n_positions), dtype=np.float32
     )
-    shapes = whitened.reshape(n_channels, n_window, n_potentials, len(ORDERS)).transpose(0, 3, 2, 1)
+    shapes = whitened.reshape(n_channels, n_window, n_potentials, len(ORDERS)).swapaxes(2, 3)
     for position in range(n_positions):
-        spread[:, :, :, position, position * hop : position * hop + n_window] = shapes
-    return spread.reshape(n_channels, -1, n_piece)
+        spread[:, position * hop : position * hop + n_window, ..., position] = shapes
+    return spread.reshape(n_channels, n_piece, -1)
 
 
 def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int) -> np.ndarray:
@@ -136,7 +136,7 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int) -> np.ndar
     pieces
         ``(..., n_pieces, n_piece)`` of the signal.
     bank
-        ``(..., n_shapes * n_positions, n_piece)`` as `spread_bank` returns it.
+        ``(..., n_piece, n_shapes * n_positions)`` as `spread_bank` returns it.
     n_positions
         In each piece.
 
@@ -146,7 +146,7 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int) -> np.ndar
         ``(..., n_pieces * n_positions)``; for one potential, noise gives chi-square with two
         degrees of freedom.
     """
-    energy = bank @ pieces.swapaxes(-1, -2)
+    energy = bank.swapaxes(-1, -2) @ pieces.swapaxes(-1, -2)  # long rows for what follows
     energy *= energy
     *outer, _, n_pieces = energy.shape
     energy = energy.reshape(*outer, len(ORDERS), -1, n_positions, n_pieces)
