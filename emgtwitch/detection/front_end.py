@@ -19,10 +19,12 @@ HIGH_HZ = 450.0
 ORDER = 4  # of each corner of the band-pass: 24 dB per octave
 GLITCH_S = 0.002  # impulses up to this long, and no longer than two samples, are glitches
 GLITCH_SD = 9.0  # standard deviations of the noise that an impulse exceeds
-STEEP = 0.75  # of that, which one step of an impulse makes, if it lasts no longer than two samples
 # ... and this share of the peak to peak of what is around it: a real potential has flanks, and the
 # sharpest, whose peak lasts two samples, still swings about as far without it.
 GLITCH_SHARE = 1.3
+# Of the height, an impulse of one or two samples makes so much in one step; if it exceeds what is
+# around it, it makes so much up and down.
+STEEP, STEEP_BACK = 0.75, 0.6
 AROUND_S = 0.006  # before and after an impulse, for that comparison
 
 
@@ -129,8 +131,11 @@ def remove_glitches(
     steep = np.flatnonzero(np.abs(change, out=change).max(axis=1) > STEEP * limit)
     if len(steep) == 0:
         return samples, found
-    few = samples[steep, around - 1 : samples.shape[1] - around + 1]
-    rows, starts = np.nonzero(np.abs(np.diff(few, 2)) > limit[steep, None])
+    change = np.diff(samples[steep, around - 1 : samples.shape[1] - around + 2])
+    both = change[:, :-2] * np.stack([change[:, 1:-1], change[:, 2:]])
+    rows, starts = np.nonzero((both < -np.square(STEEP_BACK * limit[steep, None])).any(axis=0))
+    if len(rows) == 0:
+        return samples, found
     channels = steep[rows]
     windows = samples[channels[:, None], starts[:, None] + np.arange(2 * around + 1)]
     cleaned = samples

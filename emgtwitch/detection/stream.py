@@ -27,7 +27,7 @@ IMPOSSIBLE_UV = 1e9  # a kilovolt: no sample, whatever the unit was taken for
 # candidate is the crosstalk of.
 LARGER = 8.0
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side
-WHITEN_TILES = 8  # after which it is seen whether a channel is to be whitened anew
+WHITEN_TILES = 6  # after which it is seen whether a channel is to be whitened anew
 
 
 class StreamingDetector:
@@ -278,8 +278,9 @@ class StreamingDetector:
                 continue
             kept = slice(first - first_kept, first - first_kept + 2 * reach + 1)
             around = self._cleaned(candidate.channel)[kept]
-            other_leg = self._cleaned(self._other_leg[candidate.channel])[:, kept]
-            self._ruler.measure(candidate, around, first / self.sfreq, other_leg)
+            other_leg = np.flatnonzero(self._other_leg[candidate.channel])
+            others = self._cleaned(other_leg)[:, kept] if len(other_leg) else ()
+            self._ruler.measure(candidate, around, first / self.sfreq, others)
             lsb_uv = float(self._known_lsb_uv[candidate.channel])
             reason = gates.shape_reason(candidate, lsb_uv, self.sfreq)
             candidate.reason = reason or self._shared_reason(candidate, kept)
