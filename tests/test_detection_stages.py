@@ -117,7 +117,7 @@ def test_mains_is_found_and_subtracted(hz, drift_hz):
 def test_mains_is_held_through_a_gap_and_left_when_it_ends():
     rng = np.random.default_rng(8)
     n_tile = make_grid(SFREQ).n_tile
-    start, stop, end = 100 * n_tile, 121 * n_tile, 167 * n_tile
+    start, stop, end = 75 * n_tile, 90 * n_tile, 120 * n_tile
     noise = 4 * rng.standard_normal((1, 30_000))
     hum = 40 * np.sin(2 * np.pi * 50.1 * np.arange(30_000) / SFREQ)
     hum[end:] = 0

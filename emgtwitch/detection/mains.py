@@ -25,8 +25,8 @@ STRONG_LINE = 0.4  # amplitude, of the noise: the noise must be learned anew wit
 CLIP_SD = 3.0  # so that neither potentials nor a contraction throw search and loop
 FIRST_HARMONICS = (1, 2, 3)  # one of these is there, or it is not mains
 SPECTRUM_HZ = (2.0, 8.0)  # from the line: where the spectrum around it is taken
-AMPLITUDE_GAIN = 0.4  # of the loop, per tile
-FREQUENCY_GAIN = 0.3  # of the loop, per tile, of the turning that the amplitude gain left over
+AMPLITUDE_GAIN = 0.5  # of the loop, per tile
+FREQUENCY_GAIN = 0.4  # of the loop, per tile, of the turning that the amplitude gain left over
 WORSE = 4.0  # power of a tile with its lines subtracted, over that without: they are gone
 
 

@@ -58,8 +58,9 @@ def measure_in(raw: "mne.io.Raw", found: Detections) -> Measure:
         ]
         clean = np.concatenate(tiles, axis=1)[:, : samples.shape[1]]
         size = np.abs(sosfiltfilt(sos, clean[0]))
-        others = others[(others > start_s - PEAK_S) & (others < stop_s + PEAK_S)]
-        near_other = np.abs(times[:, None] - others).min(axis=1, initial=np.inf) < PEAK_S
+        others = others[(others > start_s - 2 * PEAK_S) & (others < stop_s + 2 * PEAK_S)]
+        # Nearer, the ruler would reach the other's peak.
+        near_other = np.abs(times[:, None] - others).min(axis=1, initial=np.inf) < 2 * PEAK_S
         here = (times >= start_s) & (times <= stop_s) & ~near_other
         here[: ruler.reach] = False
         here[len(here) - ruler.reach :] = False
