@@ -64,7 +64,8 @@ class Validity:
         baselines = self._move_baseline(tiles)
         codes = np.full((*tiles.shape[:2], TILE_BLOCKS), VALID)
         gaps = np.flatnonzero(np.isnan(raw.sum(axis=1)))
-        codes[gaps] = np.where(self._per_block(np.isnan(tiles[gaps])).any(axis=3), GAP, VALID)
+        if len(gaps):
+            codes[gaps] = np.where(self._per_block(np.isnan(tiles[gaps])).any(axis=3), GAP, VALID)
         coarse = self._coarse(noise_sd)
         for i in range(tiles.shape[1]):
             if coarse.any():
