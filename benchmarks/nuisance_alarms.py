@@ -50,7 +50,7 @@ def table(results: Results) -> str:
         rows.append(
             [
                 name,
-                f"{score.hours:g}",
+                f"{score.hours:.3g}",
                 str(score.false_alarms),
                 _rate(score.false_alarms, score.hours, ".1f"),
                 number(active_min, ".1f"),

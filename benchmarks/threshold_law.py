@@ -16,7 +16,7 @@ from benchmarks.calibration import shaping_filter
 from emgtwitch.detection.candidates import DEAD_TIME_S, maxima
 from emgtwitch.detection.front_end import band_pass
 from emgtwitch.detection.grid import make_grid
-from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
+from emgtwitch.detection.statistic import make_bank, spread_bank, statistic, whitened_bank
 
 HOURS, N_CHANNELS, SEED = 2.0, 16, 8002
 LEVELS = (14, 16, 18, 20, 22)
@@ -35,12 +35,10 @@ def log_constants(sfreq: float, colour: str) -> list[float]:
     n_window = len(bank.shapes)
     n = seen.shape[1]
     products = [np.mean(seen[:, lag:] * seen[:, : n - lag]) for lag in range(n_window)]
-    whitened = np.broadcast_to(
-        whitened_bank(bank, np.array([products])), (N_CHANNELS, *bank.shapes.shape)
-    )
+    spread = spread_bank(whitened_bank(bank, np.array([products])), 1, 1)
     windows = np.lib.stride_tricks.sliding_window_view(seen, n_window, axis=1)[:, :: grid.hop]
     pieces = [windows[:, start : start + 20_000] for start in range(0, windows.shape[1], 20_000)]
-    score = np.concatenate([statistic(np.ascontiguousarray(p), whitened) for p in pieces], axis=1)
+    score = np.concatenate([statistic(np.ascontiguousarray(p), spread, 1) for p in pieces], axis=1)
     reach = max(1, round(DEAD_TIME_S * grid.seen_sfreq / grid.hop))
     heights = score[maxima(score, LEVELS[0], reach)]
     hours = score.size * grid.hop / grid.seen_sfreq / 3600

@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt
 
+from emgtwitch.detection.block_filter import BlockFilter
 from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
 from emgtwitch.detection.codes import GAP, VALID
 from emgtwitch.detection.decision import HALF_SECOND, MARGIN
-from emgtwitch.detection.front_end import GapBridge, band_pass, remove_glitches
+from emgtwitch.detection.front_end import FrontEnd, GapBridge, band_pass, remove_glitches
 from emgtwitch.detection.gates import train_span
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
-from emgtwitch.detection.mains import MainsCanceller
 from emgtwitch.detection.noise import NoiseFloor
 from emgtwitch.detection.settings import PRESETS
-from emgtwitch.detection.statistic import make_bank, statistic, whitened_bank
+from emgtwitch.detection.statistic import make_bank, spread_bank, statistic, whitened_bank
 from emgtwitch.detection.units import FiringUnits
 from emgtwitch.detection.validity import Validity
 
@@ -41,8 +41,14 @@ def test_decisions_are_possible_within_a_second_at_any_rate(sfreq):
 
 def test_gap_is_held_and_leaves_no_step():
     signal = np.array([[5.0, 6, np.nan, np.nan, 106, 107], [1, 1, 1, 1, 1, np.nan]])
-    bridged = GapBridge(2).bridge(signal)
-    np.testing.assert_array_equal(bridged, [[0, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0]])
+    expected = [[0, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0]]
+    for n in range(1, 7):
+        gaps, bridged = GapBridge(2), np.empty((2, 6))
+        gaps.bridge(signal, n, bridged)
+        np.testing.assert_array_equal(bridged, expected)
+        if n < 6:
+            gaps.bridge(signal[:, n:], 6 - n, bridged[:, n:])
+            np.testing.assert_array_equal(bridged, expected)
 
 
 @pytest.mark.parametrize("length", [1, 2])
@@ -68,6 +74,32 @@ def test_a_sharp_potential_is_no_glitch(width_s):
         assert remove_glitches(signal, np.array([1.0]), 6, 2)[1] == []
 
 
+@pytest.mark.parametrize("sfreq", [200.0, 1000.0, 2000.0, 100_000.0])
+def test_filter_in_blocks_is_the_filter(sfreq):
+    grid, sos = make_grid(sfreq), band_pass(sfreq)
+    signal = 1e4 + np.random.default_rng(4).standard_normal((2, 7 * grid.n_tile))
+    expected = sosfilt(sos, signal)[:, :: grid.step]
+    filters = BlockFilter(sos, 2, grid)
+    parts = [filters.filter(part) for part in np.split(signal, [grid.n_tile * 4], axis=1)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-3, rtol=1e-6)
+    filters = BlockFilter(sos, 2, grid)
+    n = 5 * grid.step
+    early = filters.filter(signal[:, :n], keep=False)
+    np.testing.assert_array_equal(early, filters.filter(signal)[:, :5])
+
+
+def cleaned(signal, sd):
+    """A signal behind glitch removal and mains canceller, and the canceller."""
+    grid = make_grid(SFREQ)
+    front = FrontEnd(len(signal), grid, "auto")
+    ends = range(grid.n_tile, signal.shape[1] - front.look_ahead, grid.n_tile)
+    parts = [
+        front.process(signal[:, end - grid.n_tile : end + front.look_ahead], np.array(sd))[0]
+        for end in ends
+    ]
+    return np.concatenate(parts, axis=1) + signal[:, :1], front.mains
+
+
 @pytest.mark.parametrize(("hz", "drift_hz"), [(50.0, 0.0), (49.7, 0.02), (60.3, -0.02)])
 def test_mains_is_found_and_subtracted(hz, drift_hz):
     rng = np.random.default_rng(2)
@@ -75,10 +107,8 @@ def test_mains_is_found_and_subtracted(hz, drift_hz):
     phase = 2 * np.pi * (hz * time + drift_hz * time**2 / 2)
     noise = 4 * rng.standard_normal((1, len(time)))
     hum = 30 * np.sin(phase) + 10 * np.sin(3 * phase + 1)
-    canceller = MainsCanceller(1, SFREQ, "auto")
-    sd = np.array([4.0])
-    left = [canceller.subtract(tile, sd) for tile in np.split(noise + hum, 200, axis=1)]
-    residual = (np.concatenate(left, axis=1) - noise)[:, 10_000:]
+    left, canceller = cleaned(noise + hum, [4.0])
+    residual = (left - noise[:, : left.shape[1]])[:, 10_000:]
     assert residual.std() < 0.8  # of 22 µV
     base = int(hz > 55)
     assert canceller.mains_hz[0, base] == pytest.approx(hz + drift_hz * 30, abs=0.1)
@@ -86,23 +116,23 @@ def test_mains_is_found_and_subtracted(hz, drift_hz):
 
 def test_mains_is_held_through_a_gap_and_left_when_it_ends():
     rng = np.random.default_rng(8)
-    time = np.arange(30_000) / SFREQ
-    noise = 4 * rng.standard_normal((1, len(time)))
-    hum = np.where(time < 24, 40, 0) * np.sin(2 * np.pi * 50.1 * time)
+    n_tile = make_grid(SFREQ).n_tile
+    start, stop, end = 75 * n_tile, 90 * n_tile, 120 * n_tile
+    noise = 4 * rng.standard_normal((1, 30_000))
+    hum = 40 * np.sin(2 * np.pi * 50.1 * np.arange(30_000) / SFREQ)
+    hum[end:] = 0
     signal = noise + hum
-    signal[:, 15_000:18_000] = signal[:, 15_000:15_001]
-    canceller = MainsCanceller(1, SFREQ, "auto")
-    tiles = np.split(signal, 200, axis=1)
-    left = np.concatenate([canceller.subtract(t, np.array([4.0])) for t in tiles], axis=1)
-    assert (left - noise)[:, 18_000:18_300].std() < 6  # of 28 µV
-    assert (left - noise)[:, 24_300:].std() < 1
+    signal[:, start:stop] = np.nan
+    left, _ = cleaned(signal, [4.0])
+    rest = left - noise[:, : left.shape[1]]
+    assert rest[:, stop : stop + 300].std() < 6  # of 28 µV
+    assert rest[:, end + 300 :].std() < 1
 
 
 def test_without_mains_nothing_is_subtracted():
     noise = np.random.default_rng(3).standard_normal((2, 20_000))
-    canceller = MainsCanceller(2, SFREQ, "auto")
-    left = [canceller.subtract(t, np.ones(2)) for t in np.split(noise, 100, axis=1)]
-    assert np.std(np.concatenate(left, axis=1) - noise) < 0.05
+    left, _ = cleaned(noise, [1.0, 1.0])
+    assert np.std(left - noise[:, : left.shape[1]]) < 0.05
 
 
 def floor_of(signal, n_block=24):
@@ -115,11 +145,12 @@ def floor_of(signal, n_block=24):
         bend = np.diff(new, 2)
         powers = np.square(new[2:]).reshape(1, 6, -1).mean(axis=2)
         high = np.square(bend).reshape(1, 6, -1).mean(axis=2)
-        quiet = floor.update_level(powers, high, np.ones((1, 6), dtype=bool))
+        powers, high = powers[:, None], high[:, None]
+        quiet = floor.update_level(powers, high, np.ones((1, 1, 6), dtype=bool))
         past = windows[start - 38 : start - 38 + 6 * n_block]
-        kept = np.repeat(quiet[0], n_block)
+        kept = np.repeat(quiet[0, 0], n_block)
         products = (past[kept, -1] @ past[kept])[::-1] / max(kept.sum(), 1)
-        floor.update_shape(quiet, powers, high, products[None])
+        floor.update_shape(quiet, powers, high, products[None, None])
         levels.append(float(floor.level[0]))
     return floor, np.array(levels)
 
@@ -167,8 +198,24 @@ def test_statistic_is_blind_to_polarity_and_grows_with_the_square():
     bank = make_bank(band_pass(SFREQ), SFREQ, 1)
     whitened = whitened_bank(bank, np.eye(1, len(bank.shapes)))
     windows = np.random.default_rng(6).standard_normal((1, 50, len(bank.shapes)))
-    score = statistic(windows, whitened)
-    np.testing.assert_allclose(statistic(-3 * windows, whitened), 9 * score)
+    spread = spread_bank(whitened, 1, 1)
+    score = statistic(windows, spread, 1)
+    np.testing.assert_allclose(statistic(-3 * windows, spread, 1), 9 * score)
+    pairs = (windows[0] @ whitened[0]).reshape(50, -1, 2)
+    np.testing.assert_allclose(score[0], np.square(pairs).sum(axis=2).max(axis=1), rtol=1e-5)
+
+
+def test_statistic_at_several_positions_of_a_piece():
+    bank = make_bank(band_pass(SFREQ), SFREQ, 1)
+    whitened = whitened_bank(bank, np.eye(1, len(bank.shapes)))
+    n = len(bank.shapes)
+    piece = np.random.default_rng(6).standard_normal((1, 1, n + 4))
+    windows = np.stack([piece[:, 0, start : start + n] for start in (0, 2, 4)], axis=1)
+    np.testing.assert_allclose(
+        statistic(piece, spread_bank(whitened, 3, 2), 3),
+        statistic(windows, spread_bank(whitened, 1, 1), 1),
+        rtol=1e-5,
+    )
 
 
 def test_threshold_obeys_the_law():
@@ -265,5 +312,5 @@ def test_gaps_do_not_make_a_signal_in_the_middle_of_the_range_look_saturated(bas
         raw = baseline_uv + 24.4 * np.rint(rng.normal(0, 0.3, (1, grid.n_tile)))
         if tile % 60 > 30:  # four and a half seconds are missing
             raw[:] = np.nan
-        found.append(validity.next_tile(raw, np.array([7.0])))
+        found.append(validity.next_tiles(raw, np.array([7.0])))
     assert set(np.unique(found)) == {GAP, VALID}

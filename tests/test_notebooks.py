@@ -51,7 +51,7 @@ def test_a_notebook_runs(path, nobody, tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
     results = [output for cell in code for output in cell.outputs]
     told = [output.text for output in results if output.get("name") == "stderr"]
     assert told == []  # as warnings would be

@@ -62,7 +62,7 @@ def maxima(score: np.ndarray, threshold: float, reach: int) -> tuple[np.ndarray,
         return nowhere, nowhere
     above &= inner > score[:, reach - 1 : last - 1]
     above &= inner >= score[:, reach + 1 : last + 1]
-    channels, starts = np.nonzero(above)
+    channels, starts = np.divmod(np.flatnonzero(above), inner.shape[1])
     around = score[channels[:, None], starts[:, None] + np.arange(2 * reach + 1)]
     top = around[:, reach, None]
     greatest = (around[:, :reach] < top).all(axis=1) & (around[:, reach:] <= top).all(axis=1)
@@ -79,7 +79,8 @@ class Ruler:
         self._shown = round(SHOWN_S * sfreq) * fine
         self.reach = half + self._shown // fine
         """Samples of signal needed to each side of a candidate."""
-        kernel = _zero_phase_kernel(sos, sfreq, half, fine)
+        self._fine = fine
+        self._kernel = kernel = _zero_phase_kernel(sos, sfreq, half, fine)
         at = np.arange(-self._shown, self._shown + 1) - fine * np.arange(
             -self.reach, self.reach + 1
         ).reshape(-1, 1)
@@ -111,7 +112,9 @@ class Ruler:
         other_leg
             ``(n, 2 * reach + 1)`` µV at the same time on the other leg, if there is any.
         """
-        wave = clean @ self._filter
+        spread = np.zeros((len(clean) - 1) * self._fine + 1)
+        spread[:: self._fine] = clean
+        wave = np.convolve(spread, self._kernel, mode="valid")
         size = np.abs(wave)
         middle, near = self._shown, round(PEAK_S * self._fine_sfreq)
         peak = middle - near + int(np.argmax(size[middle - near : middle + near + 1]))

@@ -5,11 +5,13 @@ unit potential; gaps are bridged so that the filter sees no step; mains is subtr
 since a notch rings after every potential.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter
 
+from emgtwitch.detection.block_filter import BlockFilter
+from emgtwitch.detection.grid import Grid
 from emgtwitch.detection.mains import MainsCanceller
 
 LOW_HZ = 20.0  # De Luca 2010, J Biomech 43:1573: removes most motion, little of the EMG
@@ -20,6 +22,9 @@ GLITCH_SD = 9.0  # standard deviations of the noise that an impulse exceeds
 # ... and this share of the peak to peak of what is around it: a real potential has flanks, and the
 # sharpest, whose peak lasts two samples, still swings about as far without it.
 GLITCH_SHARE = 1.3
+# Of the height, an impulse of one or two samples makes so much in one step; if it exceeds what is
+# around it, it makes so much up and down.
+STEEP, STEEP_BACK = 0.75, 0.6
 AROUND_S = 0.006  # before and after an impulse, for that comparison
 
 
@@ -38,34 +43,52 @@ class GapBridge:
         self._offset = np.zeros(n_channels)
         self._in_gap = np.ones(n_channels, dtype=bool)  # the signal starts as if after a gap
 
-    def bridge(self, samples: np.ndarray) -> np.ndarray:
-        """Return ``(n_channels, n)`` samples without NaN and without the steps of gaps."""
-        missing = ~np.isfinite(samples)
-        bridged = samples - self._offset[:, None]
-        for row in np.flatnonzero(missing.any(axis=1) | self._in_gap).tolist():
-            self._bridge_row(row, samples[row], missing[row], bridged[row])
-        self._last = bridged[:, -1].copy()
-        self._in_gap = missing[:, -1].copy()
-        return bridged
-
-    def _bridge_row(
-        self, row: int, samples: np.ndarray, missing: np.ndarray, bridged: np.ndarray
+    def bridge(
+        self, samples: np.ndarray, n: int, bridged: np.ndarray, *, keep: bool = True
     ) -> None:
-        edges = np.flatnonzero(np.diff(np.concatenate([[self._in_gap[row]], missing]))).tolist()
-        last = self._last[row]
-        in_gap = bool(self._in_gap[row])
-        start = 0
-        for stop in [*edges, len(samples)]:
-            if stop > start and in_gap:
-                bridged[start:stop] = last
-            elif stop > start:
-                bridged[start:stop] = samples[start:stop] - self._offset[row]
-                last = bridged[stop - 1]
-            if stop < len(samples):
-                in_gap = not in_gap
-                if not in_gap:
-                    self._offset[row] = samples[stop] - last
-            start = stop
+        """Write samples without NaN and without the steps of gaps.
+
+        Parameters
+        ----------
+        samples
+            ``(n_channels, n + n_ahead)``, NaN where missing.
+        n
+            After so many of them the next call starts.
+        bridged
+            As `samples`, to be written.
+        keep
+            False if the next call starts with the same again.
+        """
+        np.subtract(samples, self._offset[:, None], out=bridged)
+        offset, in_gap = self._offset.copy(), np.zeros(len(samples), dtype=bool)
+        for row in np.flatnonzero(np.isnan(bridged.sum(axis=1)) | self._in_gap).tolist():
+            state = float(self._last[row]), float(self._offset[row]), bool(self._in_gap[row])
+            state = _bridge_row(samples[row, :n], bridged[row, :n], *state)
+            _, offset[row], in_gap[row] = state
+            _bridge_row(samples[row, n:], bridged[row, n:], *state)
+        if keep:
+            self._last, self._offset, self._in_gap = bridged[:, n - 1].copy(), offset, in_gap
+
+
+def _bridge_row(
+    samples: np.ndarray, bridged: np.ndarray, last: float, offset: float, in_gap: bool
+) -> tuple[float, float, bool]:
+    """Write the samples of a channel as they go on from a state; return the state after them."""
+    missing = np.isnan(samples)
+    edges = np.flatnonzero(np.diff(np.concatenate([[in_gap], missing]))).tolist()
+    start = 0
+    for stop in [*edges, len(samples)]:
+        if stop > start and in_gap:
+            bridged[start:stop] = last
+        elif stop > start:
+            bridged[start:stop] = samples[start:stop] - offset
+            last = float(bridged[stop - 1])
+        if stop < len(samples):
+            in_gap = not in_gap
+            if not in_gap:
+                offset = float(samples[stop]) - last
+        start = stop
+    return last, offset, in_gap
 
 
 @dataclass(frozen=True)
@@ -101,16 +124,19 @@ def remove_glitches(
         With samples counted from the start of the tile.
     """
     found: list[Glitch] = []
-    n = samples.shape[1] - 2 * around
     if longest == 0:
         return samples, found
-    middle = samples[:, around : around + n]
-    bend = samples[:, around - 1 : around + n - 1] + samples[:, around + 1 : around + n + 1]
-    bend -= 2 * middle
     limit = GLITCH_SD * noise_sd
-    channels, starts = np.nonzero(np.abs(bend, out=bend) > limit[:, None])
-    if len(channels) == 0:
+    change = samples[:, around : 1 - around] - samples[:, around - 1 : -around]
+    steep = np.flatnonzero(np.abs(change, out=change).max(axis=1) > STEEP * limit)
+    if len(steep) == 0:
         return samples, found
+    change = np.diff(samples[steep, around - 1 : samples.shape[1] - around + 2])
+    both = change[:, :-2] * np.stack([change[:, 1:-1], change[:, 2:]])
+    rows, starts = np.nonzero((both < -np.square(STEEP_BACK * limit[steep, None])).any(axis=0))
+    if len(rows) == 0:
+        return samples, found
+    channels = steep[rows]
     windows = samples[channels[:, None], starts[:, None] + np.arange(2 * around + 1)]
     cleaned = samples
     for length in range(1, longest + 1):
@@ -134,24 +160,25 @@ def remove_glitches(
 
 
 class FrontEnd:
-    """Removes glitches and mains tile by tile, and filters; keeps its state.
+    """Bridges gaps, removes glitches and mains tile by tile, and filters; keeps its state.
 
     Parameters
     ----------
-    n_channels, sfreq, n_tile
-        Of the signal; samples of a tile.
+    n_channels, grid
+        Of the signal.
     mains
         See `MainsCanceller`.
     """
 
-    def __init__(self, n_channels: int, sfreq: float, n_tile: int, mains: str) -> None:
-        self._n_tile = n_tile
-        self.sos = band_pass(sfreq)
-        self.look_ahead = max(4, round(AROUND_S * sfreq))
-        self._longest_glitch = min(2, int(GLITCH_S * sfreq))
+    def __init__(self, n_channels: int, grid: Grid, mains: str) -> None:
+        self._grid = grid
+        self.sos = band_pass(grid.sfreq)
+        self.look_ahead = max(4, round(AROUND_S * grid.sfreq))
+        self._longest_glitch = min(2, int(GLITCH_S * grid.sfreq))
+        self._gaps = GapBridge(n_channels)
         self._past = np.zeros((n_channels, self.look_ahead))
-        self._state = np.zeros((len(self.sos), n_channels, 2))
-        self.mains = MainsCanceller(n_channels, sfreq, mains)
+        self._filter = BlockFilter(self.sos, n_channels, grid)
+        self.mains = MainsCanceller(n_channels, grid, mains, self.sos)
 
     def process(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
@@ -161,7 +188,7 @@ class FrontEnd:
         Parameters
         ----------
         samples
-            ``(n_channels, n + look_ahead)`` µV without gaps: the tiles and what follows.
+            ``(n_channels, n + look_ahead)`` µV, NaN where missing: the tiles and what follows.
         noise_sd
             ``(n_channels,)`` noise of the filtered signal, µV; infinite where unknown.
         keep
@@ -171,29 +198,41 @@ class FrontEnd:
         -------
         clean : ndarray
             ``(n_channels, n)`` µV, impulses and mains removed.
-        filtered : ndarray
-            ``(n_channels, n)`` µV, band-passed too, with the delay of a causal filter.
+        seen : ndarray
+            ``(n_channels, n / step)`` float32, µV: band-passed too, with the delay of a causal
+            filter, at every `step`-th sample.
         glitches : list of Glitch
             What was removed, with samples counted from the start of the first tile.
         """
         ahead = self.look_ahead
-        extended = np.concatenate([self._past, samples], axis=1)
-        cleaned, glitches = [], []
-        for start in range(ahead, samples.shape[1], self._n_tile):
-            stop = min(start + self._n_tile, samples.shape[1])
-            tile = extended[:, start:stop]
-            mended, found = remove_glitches(
-                extended[:, start - ahead : stop + ahead], noise_sd, ahead, self._longest_glitch
-            )
-            if found:
-                tile[:] = mended[:, ahead:-ahead]
-                glitches += [
-                    replace(glitch, sample=glitch.sample + start - ahead) for glitch in found
-                ]
-            cleaned.append(self.mains.subtract(tile, noise_sd, keep=keep))
-        clean = np.concatenate(cleaned, axis=1)
-        filtered, state = sosfilt(self.sos, clean, axis=-1, zi=self._state)
+        extended = np.empty((len(samples), ahead + samples.shape[1]))
+        extended[:, :ahead] = self._past
+        self._gaps.bridge(samples, samples.shape[1] - ahead, extended[:, ahead:], keep=keep)
+        glitches = self._remove_glitches(extended, noise_sd)
+        past = extended[:, -2 * ahead : -ahead].copy()
+        clean = extended[:, ahead:-ahead]
+        for start in range(0, clean.shape[1], self._grid.n_tile):
+            self.mains.subtract(clean[:, start : start + self._grid.n_tile], noise_sd, keep=keep)
+        seen = self._filter.filter(clean, keep=keep)
         if keep:
-            self._state = state
-            self._past = extended[:, -2 * self.look_ahead : -self.look_ahead].copy()
-        return clean, filtered, glitches
+            self._past = past
+            self.mains.look(seen, noise_sd)
+        return clean, seen, glitches
+
+    def _remove_glitches(self, extended: np.ndarray, noise_sd: np.ndarray) -> list[Glitch]:
+        """Remove impulses from tiles, in place; they have `look_ahead` samples on both sides."""
+        ahead, n_tile = self.look_ahead, self._grid.n_tile
+        _, found = remove_glitches(extended, noise_sd, ahead, self._longest_glitch)
+        rows = np.unique([glitch.channel for glitch in found])  # most often, none
+        glitches: list[Glitch] = []
+        for start in range(0, extended.shape[1] - 2 * ahead, n_tile) if len(rows) else ():
+            tile = slice(start + ahead, min(start + n_tile, extended.shape[1] - 2 * ahead) + ahead)
+            mended, found = remove_glitches(
+                extended[rows, start : tile.stop + ahead],
+                noise_sd[rows],
+                ahead,
+                self._longest_glitch,
+            )
+            extended[rows, tile] = mended[:, ahead:-ahead]
+            glitches += [Glitch(int(rows[g.channel]), g.sample + start, g.height_uv) for g in found]
+        return glitches

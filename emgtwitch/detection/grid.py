@@ -6,7 +6,7 @@ numbers and have one size: so the result cannot depend on the blocks, down to th
 
 from dataclasses import dataclass
 
-TILE_BLOCKS = 6
+TILE_BLOCKS = 8
 BLOCK_S = 0.025  # at most
 # From the beginning of a block to the tile with which it is decided: with the look-ahead of the
 # front end, and since a peak may lie a little before the block, this makes at most 1 s.

@@ -17,7 +17,7 @@ WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
 DOUBT_S = 0.1
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
-WHITEN_S = 4.0  # of quiet signal between new whitenings; each tile has its own level
+WHITEN_S = 8.0  # of quiet signal between new whitenings; each tile has its own level
 WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
 
 
@@ -53,13 +53,13 @@ class Matcher:
         """``(n_channels,)`` seconds of quiet signal that the bank is matched to; NaN: none yet."""
         self._past = np.zeros((n_channels, self._n_window - 1), dtype=np.float32)
 
-    def seen(self, filtered: np.ndarray, *, keep: bool = True) -> np.ndarray:
-        """Return what is seen of filtered tiles, after a window less one sample of what was.
+    def seen(self, new: np.ndarray, *, keep: bool = True) -> np.ndarray:
+        """Return what is seen of tiles, after a window less one sample of what was.
 
         Parameters
         ----------
-        filtered
-            ``(n_channels, n)`` µV.
+        new
+            ``(n_channels, n_seen)`` float32, µV.
         keep
             False for a look at an unfinished tile, which leaves the state as it was.
 
@@ -68,7 +68,6 @@ class Matcher:
         ndarray
             ``(n_channels, n_window - 1 + n_seen)`` float32, with zeros up to the end of a block.
         """
-        new = filtered[:, :: self._grid.step]
         n_past, n_block = self._n_window - 1, self._grid.n_block
         n_blocks = -(-new.shape[1] // n_block)
         seen = np.zeros((len(new), n_past + n_blocks * n_block), dtype=np.float32)
@@ -117,13 +116,11 @@ class Matcher:
         valid
             ``(n_channels, n_tiles, TILE_BLOCKS)`` bool: blocks that are a signal at all.
         """
-        tiles = range(powers.shape[1])
-        quiet = np.stack(
-            [self.noise.update_level(powers[:, i], high_powers[:, i], valid[:, i]) for i in tiles],
-            axis=1,
-        )
-        newest = pieces[..., self._n_window - 1 :: self._grid.hop]
-        newest = newest * np.repeat(quiet, self._halves, axis=2)[..., None]
+        quiet = self.noise.update_level(powers, high_powers, valid)
+        # The first blocks of a tile are never quiet, since those before are not looked at.
+        calm = quiet[..., 2:].repeat(self._halves, axis=2)
+        pieces = pieces[:, :, -calm.shape[2] :]
+        newest = pieces[..., self._n_window - 1 :: self._grid.hop] * calm[..., None]
         products = newest.swapaxes(2, 3) @ pieces
         *outer, position, sample = products.strides
         lagged = as_strided(  # each position with the window it ends
@@ -131,10 +128,9 @@ class Matcher:
             (*products.shape[:3], self._n_window),
             (*outer, position + self._grid.hop * sample, sample),
         ).sum(axis=2)[..., ::-1]
-        n_quiet = quiet.sum(axis=2) * self._halves * self._n_positions
+        n_quiet = calm.sum(axis=2) * self._n_positions
         lagged = lagged / np.maximum(n_quiet, 1)[..., None]
-        for i in tiles:
-            self.noise.update_shape(quiet[:, i], powers[:, i], high_powers[:, i], lagged[:, i])
+        self.noise.update_shape(quiet, powers, high_powers, lagged)
 
     def scores(self, pieces: np.ndarray) -> np.ndarray:
         """Return ``(n_channels, n_positions)``: the statistic against the present noise."""

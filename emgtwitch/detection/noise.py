@@ -12,7 +12,7 @@ from scipy.special import gammainc
 QUANTILE = 0.3  # of the powers of short blocks, trusted to be free of activity
 _QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
 LEVEL_S = 8.0  # memory of the level
-LEVEL_TILES = 4  # from one calculation of the level to the next
+LEVEL_TILES = 3  # from one calculation of the level to the next
 SHAPE_S = 20.0  # memory of the autocovariance
 HIGH_S = 2.5  # memory of the level at high frequencies
 # A block that is not quiet counts as this many times the present level, so that a contraction of
@@ -47,14 +47,15 @@ class NoiseFloor:
         n_channels, self._n_window = least_autocovariance.shape
         self._least_spectrum = self._spectrum(least_autocovariance)
         self._n_block, self._block_s = n_block, n_block / sfreq
-        self._n_level = round(LEVEL_S / self._block_s)
-        self._n_high = round(HIGH_S / self._block_s)
         self._has_high = sfreq >= HIGH_SFREQ
         # Powers of the last blocks, in no order; infinity: not of noise.
-        self._powers = np.full((n_channels, self._n_level), np.inf)
-        self._recent = np.full((n_channels, self._n_high), np.inf)
-        self._high_powers = np.full((n_channels, self._n_high), np.inf)
-        self._restless = np.zeros((n_channels, round(RESTLESS_S / self._block_s)), dtype=bool)
+        n_level, n_high = round(LEVEL_S / self._block_s), round(HIGH_S / self._block_s)
+        self._powers = np.full((n_channels, n_level), np.inf, dtype=np.float32)
+        self._recent = np.full((n_channels, n_high), np.inf, dtype=np.float32)
+        self._high_powers = self._recent.copy()
+        self._loud = np.zeros((n_channels, round(RESTLESS_S / self._block_s)), dtype=bool)
+        self.restless = np.zeros(n_channels, dtype=bool)
+        """``(n_channels,)`` bool: much of the last while was not quiet."""
         self._autocovariance = np.zeros((n_channels, self._n_window))
         self._high_share = np.full(n_channels, np.nan)
         self._quiet_limit = np.full(n_channels, np.inf)
@@ -76,45 +77,56 @@ class NoiseFloor:
         self._high_share[channels] = self.level[channels] = np.nan
         self.seen_s[channels] = 0.0
 
-    @property
-    def restless(self) -> np.ndarray:
-        """``(n_channels,)`` bool: much of the last while was not quiet."""
-        count = self._restless.sum(axis=1)
-        return np.asarray(count >= RESTLESS_SHARE * self._restless.shape[1])
-
     def update_level(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray
     ) -> np.ndarray:
-        """Take in the powers of one tile and return which of its blocks are quiet.
+        """Take in the powers of tiles and return which of their blocks are quiet.
 
         Parameters
         ----------
         powers, high_powers
-            ``(n_channels, n_blocks)`` mean squares of the signal and of its second difference.
+            ``(n_channels, n_tiles, n_blocks)`` mean squares of the signal and of its second
+            difference. The level is calculated anew with the first of these tiles only, so they
+            end before it is due again, every `LEVEL_TILES`; before it is known, with each.
         valid
-            ``(n_channels, n_blocks)`` bool: blocks that are a signal at all.
+            ``(n_channels, n_tiles, n_blocks)`` bool: blocks that are a signal at all.
 
         Returns
         -------
         ndarray
-            ``(n_channels, n_blocks)`` bool: nothing but noise, there and in the two blocks before.
+            ``(n_channels, n_tiles, n_blocks)`` bool: nothing but noise, there and in the two
+            blocks before.
         """
-        limit = self._quiet_limit[:, None]
-        level = self.level[:, None]
-        taken = np.where(powers > limit * level, RISE * level, powers)  # NaN: nothing known yet
-        at = self._tile * powers.shape[1] + np.arange(powers.shape[1])
-        self._powers[:, at % self._n_level] = np.where(valid, taken, np.inf)
-        self._recent[:, at % self._n_high] = np.where(valid, powers, np.inf)
-        self._high_powers[:, at % self._n_high] = np.where(valid, high_powers, np.inf)
         due = np.isnan(self.level) | (self._tile % LEVEL_TILES == 0)
+        n_first = 1 if due.any() else 0
+        self._take_in(powers[:, :n_first], high_powers[:, :n_first], valid[:, :n_first])
         if due.any():
             self._find_level(due)
-        self._tile += 1
-        quiet = valid & (powers < limit * self.level[:, None])
-        self._restless[:, at % self._restless.shape[1]] = ~quiet
-        quiet[:, 2:] &= quiet[:, 1:-1] & quiet[:, :-2]
-        quiet[:, :2] = False
-        return quiet & ~self.restless[:, None]
+        self._take_in(powers[:, n_first:], high_powers[:, n_first:], valid[:, n_first:])
+        quiet = valid & (powers < (self._quiet_limit * self.level)[:, None, None])
+        n_blocks = quiet.shape[2]
+        loud = np.concatenate([self._loud, ~quiet.reshape(len(quiet), -1)], axis=1)
+        n_kept = self._loud.shape[1]
+        self._loud = loud[:, -n_kept:]
+        quiet[..., 2:] &= quiet[..., 1:-1] & quiet[..., :-2]
+        quiet[..., :2] = False
+        for i in range(quiet.shape[1]):
+            lately = loud[:, (i + 1) * n_blocks : (i + 1) * n_blocks + n_kept]
+            self.restless = lately.sum(axis=1) >= RESTLESS_SHARE * n_kept
+            quiet[self.restless, i] = False
+        return quiet
+
+    def _take_in(self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray) -> None:
+        _, n_tiles, n_blocks = powers.shape
+        at = self._tile * n_blocks + np.arange(n_tiles * n_blocks)
+        self._tile += n_tiles
+        level = self.level[:, None, None]
+        loud = powers > self._quiet_limit[:, None, None] * level  # NaN: nothing known yet
+        taken = np.where(loud, RISE * level, powers)
+        for kept, new in (
+            (self._powers, taken), (self._recent, powers), (self._high_powers, high_powers)
+        ):  # fmt: skip
+            kept[:, at % kept.shape[1]] = np.where(valid, new, np.inf).reshape(len(new), -1)
 
     def _find_level(self, due: np.ndarray) -> None:
         freedom = self._freedom()
@@ -143,26 +155,28 @@ class NoiseFloor:
         high_powers: np.ndarray,
         products: np.ndarray,
     ) -> None:
-        """Take in the mean lagged products of the quiet blocks of one tile.
+        """Take in the mean lagged products of the quiet blocks of tiles.
 
         Parameters
         ----------
         quiet, powers, high_powers
             As in `update_level`.
         products
-            ``(n_channels, n_window)`` mean products of quiet samples with those before, lag 0
-            first.
+            ``(n_channels, n_tiles, n_window)`` mean products of quiet samples with those before,
+            lag 0 first.
         """
-        new_s = quiet.sum(axis=1) * self._block_s
-        share = new_s / np.maximum(np.minimum(self.seen_s + new_s, SHAPE_S), self._block_s)
+        new_s = quiet.sum(axis=2) * self._block_s
         # The level changes from tile to tile; only the shape is averaged.
-        scaled = products / np.maximum(products[:, :1], TINY)
-        self._autocovariance += share[:, None] * (scaled - self._autocovariance)
-        total = np.where(quiet, powers, 0.0).sum(axis=1)
-        high = np.where(quiet, high_powers, 0.0).sum(axis=1) / np.maximum(total, TINY)
-        old = np.where(np.isfinite(self._high_share), self._high_share, high)
-        self._high_share = np.where(new_s > 0, old + share * (high - old), self._high_share)
-        self.seen_s += new_s
+        scaled = products / np.maximum(products[..., :1], TINY)
+        total = np.where(quiet, powers, 0.0).sum(axis=2)
+        high = np.where(quiet, high_powers, 0.0).sum(axis=2) / np.maximum(total, TINY)
+        for i in range(quiet.shape[1]):
+            self.seen_s += new_s[:, i]
+            share = new_s[:, i] / np.clip(self.seen_s, self._block_s, SHAPE_S)
+            self._autocovariance += share[:, None] * (scaled[:, i] - self._autocovariance)
+            first = np.isnan(self._high_share) & (new_s[:, i] > 0)
+            self._high_share[first] = high[first, i]
+            self._high_share += share * (high[:, i] - self._high_share)
 
     def autocovariance(self) -> np.ndarray:
         """Return ``(n_channels, n_window)``, positive definite, lag 0 first."""
@@ -195,15 +209,15 @@ def _robust_mean(powers: np.ndarray, freedom: np.ndarray, kept_share: np.ndarray
 
     The quantile of a chi-square variable follows Wilson & Hilferty 1931 (PNAS 17:684).
     """
-    count = np.isfinite(powers).sum(axis=1)
+    ordered = np.sort(powers, axis=1)
+    count = np.count_nonzero(np.isfinite(ordered), axis=1)
     at = (QUANTILE * np.maximum(count - 1, 0)).astype(int)
-    ordered = np.partition(powers, np.unique(at), axis=1)
     quantile = ordered[np.arange(len(powers)), at]
     relative = (1 - 2 / (9 * freedom) + _QUANTILE_NORMAL * np.sqrt(2 / (9 * freedom))) ** 3
     limit = quantile / relative * (1 + QUIET_SD * np.sqrt(2 / freedom))
-    inside = powers <= limit[:, None]
-    total = np.einsum("ij,ij->i", np.minimum(powers, limit[:, None]), inside)
-    mean = total / inside.sum(axis=1) / kept_share
+    inside = ordered <= limit[:, None].astype(np.float32)
+    total = np.where(inside, ordered, np.float32(0)).sum(axis=1)
+    mean = total / np.count_nonzero(inside, axis=1) / kept_share
     return np.where(count > 0, mean, np.nan)
 
 

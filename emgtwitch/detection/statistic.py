@@ -89,7 +89,8 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     lags = np.abs(np.subtract.outer(np.arange(n_window), np.arange(n_window)))
     # One memory layout, so that a channel's result does not depend on how many there are.
     covariance = np.ascontiguousarray(autocovariance[:, lags])
-    ridged = covariance + RIDGE * autocovariance[:, :1, None] * np.eye(n_window)
+    ridged = covariance.copy()
+    ridged[:, lags == 0] *= 1 + RIDGE
     matched = np.linalg.solve(
         ridged, np.broadcast_to(bank.shapes, (n_channels, *bank.shapes.shape))
     )
@@ -112,18 +113,22 @@ def spread_bank(whitened: np.ndarray, n_positions: int, hop: int) -> np.ndarray:
     Returns
     -------
     ndarray
-        ``(n_channels, n_window + (n_positions - 1) * hop, n_shapes * n_positions)`` float32, the
-        positions of one shape side by side.
+        ``(n_channels, n_window + (n_positions - 1) * hop, n_shapes * n_positions)`` float32, first
+        all potentials of one order, each at all positions, then those of the next.
     """
     n_channels, n_window, n_shapes = whitened.shape
     n_piece = n_window + (n_positions - 1) * hop
-    spread = np.zeros((n_channels, n_piece, n_shapes, n_positions), dtype=np.float32)
+    n_potentials = n_shapes // len(ORDERS)
+    spread = np.zeros(
+        (n_channels, n_piece, len(ORDERS), n_potentials, n_positions), dtype=np.float32
+    )
+    shapes = whitened.reshape(n_channels, n_window, n_potentials, len(ORDERS)).swapaxes(2, 3)
     for position in range(n_positions):
-        spread[:, position * hop : position * hop + n_window, :, position] = whitened
+        spread[:, position * hop : position * hop + n_window, ..., position] = shapes
     return spread.reshape(n_channels, n_piece, -1)
 
 
-def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int = 1) -> np.ndarray:
+def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int) -> np.ndarray:
     """Return the greatest energy in the subspace of any potential of the bank.
 
     Parameters
@@ -131,7 +136,6 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int = 1) -> np.
     pieces
         ``(..., n_pieces, n_piece)`` of the signal.
     bank
-        ``(..., n_piece, n_shapes)`` as `whitened_bank` or, for several positions in a piece,
         ``(..., n_piece, n_shapes * n_positions)`` as `spread_bank` returns it.
     n_positions
         In each piece.
@@ -142,9 +146,11 @@ def statistic(pieces: np.ndarray, bank: np.ndarray, n_positions: int = 1) -> np.
         ``(..., n_pieces * n_positions)``; for one potential, noise gives chi-square with two
         degrees of freedom.
     """
-    energy = pieces @ bank
+    energy = bank.swapaxes(-1, -2) @ pieces.swapaxes(-1, -2)  # long rows for what follows
     energy *= energy
-    energy = energy.reshape(*pieces.shape[:-1], -1, len(ORDERS), n_positions)
-    of_potential = energy[..., 0, :] + energy[..., 1, :]
-    greatest = np.maximum.reduce([of_potential[..., i, :] for i in range(of_potential.shape[-2])])
-    return greatest.reshape(*pieces.shape[:-2], -1)
+    *outer, _, n_pieces = energy.shape
+    energy = energy.reshape(*outer, len(ORDERS), -1, n_positions, n_pieces)
+    of_potential = energy[..., 0, :, :, :]
+    of_potential += energy[..., 1, :, :, :]
+    greatest = of_potential.max(axis=-3)
+    return greatest.swapaxes(-1, -2).reshape(*outer, -1)

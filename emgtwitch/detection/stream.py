@@ -11,7 +11,7 @@ from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.codes import VALID, WARM_UP
 from emgtwitch.detection.decision import Decider
-from emgtwitch.detection.front_end import FrontEnd, GapBridge, Glitch
+from emgtwitch.detection.front_end import FrontEnd, Glitch
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.noise import LEVEL_TILES
@@ -27,7 +27,7 @@ IMPOSSIBLE_UV = 1e9  # a kilovolt: no sample, whatever the unit was taken for
 # candidate is the crosstalk of.
 LARGER = 8.0
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side
-WHITEN_TILES = 8  # after which it is seen whether a channel is to be whitened anew
+WHITEN_TILES = 6  # after which it is seen whether a channel is to be whitened anew
 
 
 class StreamingDetector:
@@ -86,8 +86,7 @@ class StreamingDetector:
         )
         self.grid = grid = make_grid(self.sfreq)
         n_channels = len(self.ch_names)
-        self._gaps = GapBridge(n_channels)
-        self._front = FrontEnd(n_channels, self.sfreq, grid.n_tile, mains)
+        self._front = FrontEnd(n_channels, grid, mains)
         lsb = np.asarray(np.nan if lsb_uv is None else lsb_uv, dtype=float)
         if lsb.shape not in ((), (n_channels,)) or not np.all(np.isnan(lsb) | (lsb > 0)):
             raise InputError(f"lsb_uv must be above 0 µV, one or one per channel, not {lsb_uv}")
@@ -103,14 +102,13 @@ class StreamingDetector:
         self._ruler = Ruler(self._front.sos, self.sfreq)
         self._decider = Decider(self.ch_names, self.settings.gates, grid, self._threshold)
 
-        self._bridged = np.zeros((n_channels, 0))
         self._raw = np.zeros((n_channels, 0))
         self._n_pushed = 0
         self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
         self._tile = 0
         self._n_kept = 2 * self._ruler.reach + 1
-        self._clean = np.zeros((n_channels, self._n_kept))
+        self._clean = [np.zeros((n_channels, self._n_kept))]  # what was cleaned of late
         self._score = np.zeros((n_channels, 2 * self._reach))
         self._unmeasured: list[Candidate] = []
         self._announced = np.full(n_channels, -np.inf)
@@ -144,20 +142,20 @@ class StreamingDetector:
         start = 0
         while start < block.shape[1]:  # in pieces that stay in the processor's cache
             n_needed = self._tiles_alike() * self.grid.n_tile + self._front.look_ahead
-            stop = start + n_needed - self._bridged.shape[1]
+            stop = start + n_needed - self._raw.shape[1]
             events += self._take_in(block[:, start:stop])
             start = stop
         return events + self._provisional()
 
     def _take_in(self, samples: np.ndarray) -> list[Event]:
-        if not -IMPOSSIBLE_UV < samples.min() <= samples.max() < IMPOSSIBLE_UV:  # NaN too
+        energy = np.einsum("ij,ij->i", samples, samples)
+        if not energy.max() < IMPOSSIBLE_UV**2:  # NaN too
             samples = np.where(np.abs(samples) < IMPOSSIBLE_UV, samples, np.nan)
-        bridged = np.concatenate([self._bridged, self._gaps.bridge(samples)], axis=1)
         raw = np.concatenate([self._raw, samples], axis=1)
         n_tile, ahead = self.grid.n_tile, self._front.look_ahead
-        n = max((bridged.shape[1] - ahead) // n_tile, 0) * n_tile
-        self._bridged, self._raw = bridged[:, n:], raw[:, n:]
-        return self._next_tiles(bridged[:, : n + ahead], raw[:, :n]) if n else []
+        n = max((raw.shape[1] - ahead) // n_tile, 0) * n_tile
+        self._raw = raw[:, n:]
+        return self._next_tiles(raw[:, : n + ahead]) if n else []
 
     def flush(self) -> list[Event]:
         """Decide the rest, as if the signal went on in silence; the detector is then used up."""
@@ -179,11 +177,10 @@ class StreamingDetector:
         """
         if np.isnan(self._matcher.whitened_s).any():
             return 1
-        to_search = -(-self._front.mains.until_search // self.grid.n_tile)
-        return min(LEVEL_TILES - self._tile % LEVEL_TILES, to_search)
+        return min(LEVEL_TILES - self._tile % LEVEL_TILES, self._front.mains.until_search)
 
-    def _next_tiles(self, bridged: np.ndarray, raw: np.ndarray) -> list[Event]:
-        """Take in as many tiles as `_tiles_alike` says, or fewer."""
+    def _next_tiles(self, raw: np.ndarray) -> list[Event]:
+        """Take in as many tiles as `_tiles_alike` says, or fewer, and what follows them."""
         n_tile = self.grid.n_tile
         n_tiles = raw.shape[1] // n_tile
         tile_s = n_tile / self.sfreq
@@ -191,17 +188,13 @@ class StreamingDetector:
         anew = learning | (self._tile % LEVEL_TILES == 0)
         self._known_sd = np.where(anew, self._noise_sd(), self._known_sd)
         self._known_lsb_uv = np.where(anew, self._validity.lsb_uv, self._known_lsb_uv)
-        codes = np.stack(
-            [
-                self._validity.next_tile(tile, self._known_sd)
-                for tile in np.split(raw, n_tiles, axis=1)
-            ],
-            axis=1,
-        )
-        clean, filtered, glitches = self._front.process(bridged, self._known_sd)
+        codes = self._validity.next_tiles(raw[:, : n_tiles * n_tile], self._known_sd)
+        clean, new, glitches = self._front.process(raw, self._known_sd)
         events = [self._glitch_row(glitch) for glitch in glitches]
-        self._clean = np.concatenate([self._clean[:, -self._n_kept :], clean], axis=1)
-        seen = self._matcher.seen(filtered)
+        self._clean.append(clean)
+        while sum(part.shape[1] for part in self._clean[1:-1]) >= self._n_kept:
+            self._clean.pop(0)
+        seen = self._matcher.seen(new)
         pieces = self._matcher.pieces(seen)
         powers, high_powers = self._matcher.powers(seen)
         start_s = (self._tile + np.arange(n_tiles)) * tile_s
@@ -269,10 +262,14 @@ class StreamingDetector:
                 Candidate(channel, self._time_of(position), score, float(noise_sd[channel]), also)
             )
 
+    def _cleaned(self, channels: int | np.ndarray) -> np.ndarray:
+        """Return what was cleaned of late in one channel, or in each of some."""
+        return np.concatenate([part[channels] for part in self._clean], axis=-1)
+
     def _measured(self, end: int) -> list[Candidate]:
         """Measure and return the candidates whose surroundings end before a sample."""
         reach = self._ruler.reach
-        first_kept = self._tile * self.grid.n_tile - self._clean.shape[1]
+        first_kept = self._tile * self.grid.n_tile - sum(part.shape[1] for part in self._clean)
         done, later = [], []
         for candidate in self._unmeasured:
             first = round(candidate.time_s * self.sfreq) - reach
@@ -280,9 +277,10 @@ class StreamingDetector:
                 later.append(candidate)
                 continue
             kept = slice(first - first_kept, first - first_kept + 2 * reach + 1)
-            around = self._clean[candidate.channel, kept]
-            other_leg = self._clean[self._other_leg[candidate.channel], kept]
-            self._ruler.measure(candidate, around, first / self.sfreq, other_leg)
+            around = self._cleaned(candidate.channel)[kept]
+            other_leg = np.flatnonzero(self._other_leg[candidate.channel])
+            others = self._cleaned(other_leg)[:, kept] if len(other_leg) else ()
+            self._ruler.measure(candidate, around, first / self.sfreq, others)
             lsb_uv = float(self._known_lsb_uv[candidate.channel])
             reason = gates.shape_reason(candidate, lsb_uv, self.sfreq)
             candidate.reason = reason or self._shared_reason(candidate, kept)
@@ -295,7 +293,7 @@ class StreamingDetector:
         if not len(candidate.also):
             return ""
         waves = self._ruler.waves(
-            self._clean[candidate.also, kept], candidate.centre_s - candidate.time_s
+            self._cleaned(candidate.also)[:, kept], candidate.centre_s - candidate.time_s
         )
         other_leg = self._other_leg[candidate.channel]
         return gates.shared_reason(
@@ -311,13 +309,11 @@ class StreamingDetector:
         """Return candidates of the unfinished tile, and of the end of the one before."""
         ahead = self._front.look_ahead
         hop = self.grid.hop * self.grid.step
-        n = (self._bridged.shape[1] - ahead) // hop * hop
+        n = (self._raw.shape[1] - ahead) // hop * hop
         if n <= 0:
             return []
-        clean, filtered, _ = self._front.process(
-            self._bridged[:, : n + ahead], self._noise_sd(), keep=False
-        )
-        seen = self._matcher.seen(filtered, keep=False)
+        clean, new, _ = self._front.process(self._raw[:, : n + ahead], self._noise_sd(), keep=False)
+        seen = self._matcher.seen(new, keep=False)
         score = self._scores(seen, self._matcher.pieces(seen))[:, : n // hop]
         score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
         reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
@@ -331,7 +327,7 @@ class StreamingDetector:
         return events
 
     def _early_event(self, channel: int, time: float, clean: np.ndarray) -> Event:
-        kept = self._clean[channel]
+        kept = self._cleaned(channel)
         known = np.concatenate([kept, clean[channel]])
         middle = round(time * self.sfreq) - self._tile * self.grid.n_tile + len(kept)
         near = round(DEAD_TIME_S / 2 * self.sfreq)

@@ -29,8 +29,7 @@ class Validity:
         self._given_lsb = lsb_uv
         self._least_step = np.full(n_channels, np.inf)
         self._last = np.full(n_channels, np.nan)
-        self._middles = np.full((n_channels, BASELINE_TILES), np.nan)  # in no order
-        self._tile = 0
+        self._middles = np.full((n_channels, BASELINE_TILES), np.nan)
         self._still = np.zeros(n_channels, dtype=int)
         self._run = max(4, round(SATURATED_S * grid.sfreq))
 
@@ -40,61 +39,67 @@ class Validity:
         seen = np.where(np.isfinite(self._least_step), self._least_step, 0.0)
         return np.where(np.isfinite(self._given_lsb), self._given_lsb, seen)
 
-    def next_tile(self, raw: np.ndarray, noise_sd: np.ndarray) -> np.ndarray:
-        """Judge the next tile.
+    def next_tiles(self, raw: np.ndarray, noise_sd: np.ndarray) -> np.ndarray:
+        """Judge the next tiles.
 
         Parameters
         ----------
         raw
-            ``(n_channels, n_tile)`` µV, NaN where missing.
+            ``(n_channels, n_tiles * n_tile)`` µV, NaN where missing.
         noise_sd
             ``(n_channels,)`` present noise, infinite if unknown.
 
         Returns
         -------
         ndarray
-            ``(n_channels, TILE_BLOCKS)`` of VALID, GAP, SATURATION or FLAT.
+            ``(n_channels, n_tiles, TILE_BLOCKS)`` of VALID, GAP, SATURATION or FLAT.
         """
-        self._move_baseline(raw)
-        change = np.empty_like(raw)
-        change[:, 0] = raw[:, 0] - self._last
-        np.subtract(raw[:, 1:], raw[:, :-1], out=change[:, 1:])
-        still = change == 0
-        self._last = raw[:, -1].copy()
-        self._note_steps(raw, change, noise_sd)
-        codes = np.full((len(raw), TILE_BLOCKS), VALID)
-        if np.isnan(raw.sum()):
-            codes[self._per_block(np.isnan(raw)).any(axis=2)] = GAP
-        held = still.any(axis=1)
-        if held.any():
-            still_blocks = np.asarray(self._per_block(still).all(axis=2))
-            for channel in np.flatnonzero(held).tolist():
-                self._mark_saturation(
-                    codes[channel], raw[channel], still[channel], noise_sd[channel], channel
-                )
-                self._mark_flat(codes[channel], still_blocks[channel], noise_sd[channel], channel)
-        self._still[~held] = 0
+        before, self._last = self._last, raw[:, -1].copy()
+        still: np.ndarray = np.empty(raw.shape, dtype=bool)
+        still[:, 0] = raw[:, 0] == before
+        np.equal(raw[:, 1:], raw[:, :-1], out=still[:, 1:])
+        tiles = raw.reshape(len(raw), -1, self._grid.n_tile)
+        still = still.reshape(tiles.shape)
+        held = np.asarray(still.any(axis=2))
+        baselines = self._move_baseline(tiles)
+        codes = np.full((*tiles.shape[:2], TILE_BLOCKS), VALID)
+        gaps = np.flatnonzero(np.isnan(raw.sum(axis=1)))
+        if len(gaps):
+            codes[gaps] = np.where(self._per_block(np.isnan(tiles[gaps])).any(axis=3), GAP, VALID)
+        coarse = self._coarse(noise_sd)
+        for i in range(tiles.shape[1]):
+            if coarse.any():
+                self._note_steps(tiles[:, i], before, coarse)
+                coarse = self._coarse(noise_sd)
+                before = tiles[:, i, -1]
+            for channel in np.flatnonzero(held[:, i]).tolist():
+                now = codes[channel, i], tiles[channel, i], still[channel, i], noise_sd[channel]
+                self._mark_saturation(*now, channel, baselines[channel, i : i + BASELINE_TILES])
+                self._mark_flat(codes[channel, i], still[channel, i], noise_sd[channel], channel)
+            self._still[~held[:, i]] = 0
         return codes
 
     def _per_block(self, mask: np.ndarray) -> np.ndarray:
-        return mask.reshape(len(mask), TILE_BLOCKS, mask.shape[1] // TILE_BLOCKS)
+        *outer, n = mask.shape
+        return mask.reshape(*outer, TILE_BLOCKS, n // TILE_BLOCKS)
 
-    def _note_steps(self, raw: np.ndarray, change: np.ndarray, noise_sd: np.ndarray) -> None:
-        # Steps much finer than the noise make no difference.
-        coarse = ~(self._least_step < 0.05 * np.where(np.isfinite(noise_sd), noise_sd, 0.0))
-        unknown = np.flatnonzero(~np.isfinite(self._given_lsb) & coarse)
-        if len(unknown):
-            # Rounding errors of the file's calibration are no steps.
-            least = 1e-9 * np.nan_to_num(
-                np.abs(raw[unknown]).max(axis=1, initial=0.0, keepdims=True)
-            )
-            size = np.abs(change[unknown])
-            steps = np.where(size > least, size, np.inf)
-            self._least_step[unknown] = np.minimum(self._least_step[unknown], steps.min(axis=1))
+    def _coarse(self, noise_sd: np.ndarray) -> np.ndarray:
+        """Return the channels of which the step is to be found out: no less than noise hides."""
+        fine = self._least_step < 0.05 * np.where(np.isfinite(noise_sd), noise_sd, 0.0)
+        return np.asarray(~fine & ~np.isfinite(self._given_lsb))
+
+    def _note_steps(self, raw: np.ndarray, before: np.ndarray, coarse: np.ndarray) -> None:
+        raw = raw[coarse]
+        # Rounding errors of the file's calibration are no steps.
+        least = 1e-9 * np.nan_to_num(np.abs(raw).max(axis=1, initial=0.0, keepdims=True))
+        size = np.abs(np.diff(raw, prepend=before[coarse, None]))
+        steps = np.where(size > least, size, np.inf)
+        self._least_step[coarse] = np.minimum(self._least_step[coarse], steps.min(axis=1))
 
     def _mark_flat(
         self, codes: np.ndarray, still: np.ndarray, noise_sd: float, channel: int
     ) -> None:
+        still = np.asarray(self._per_block(still).all(axis=1))
         noisy = np.isfinite(noise_sd) and noise_sd > self.lsb_uv[channel]
         limit = FLAT_BLOCKS if noisy else round(DEAD_S / self._grid.block_s)
         for block in range(TILE_BLOCKS):
@@ -103,12 +108,18 @@ class Validity:
                 codes[block] = FLAT
 
     def _mark_saturation(
-        self, codes: np.ndarray, raw: np.ndarray, still: np.ndarray, noise_sd: float, channel: int
+        self,
+        codes: np.ndarray,
+        raw: np.ndarray,
+        still: np.ndarray,
+        noise_sd: float,
+        channel: int,
+        middles: np.ndarray,
     ) -> None:
         far = max(SATURATED_SD * noise_sd, SATURATED_LSB * self.lsb_uv[channel])
-        baseline = np.nanmedian(self._middles[channel])
         if not np.isfinite(far):
             return
+        baseline = np.nanmedian(middles)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
         for start, stop in edges.reshape(-1, 2):
             held = stop - start + 1  # the sample before the first unchanged one too
@@ -116,10 +127,14 @@ class Validity:
                 n = len(raw) // TILE_BLOCKS
                 codes[start // n : (stop - 1) // n + 1] = SATURATION
 
-    def _move_baseline(self, raw: np.ndarray) -> None:
-        some = raw[:, :: max(1, raw.shape[1] // 8)]
+    def _move_baseline(self, tiles: np.ndarray) -> np.ndarray:
+        """Return the means of tiles from so long ago that the last few give each its baseline."""
+        some = tiles[..., :: max(1, tiles.shape[2] // 8)]
         here = np.isfinite(some)
-        seen = here.any(axis=1)  # a tile that is missing leaves an older one in its place
-        sums = np.where(here, some, 0.0).sum(axis=1)[seen]
-        self._middles[seen, self._tile % BASELINE_TILES] = sums / here.sum(axis=1)[seen]
-        self._tile += 1
+        sums, count = np.where(here, some, 0.0).sum(axis=2), here.sum(axis=2)
+        # A tile that is missing leaves an older one in its place.
+        older = self._middles[:, : tiles.shape[1]]
+        middles = np.where(count > 0, sums / np.maximum(count, 1), older)
+        known = np.concatenate([self._middles, middles], axis=1)
+        self._middles = known[:, tiles.shape[1] :]
+        return known[:, 1:]

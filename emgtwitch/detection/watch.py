@@ -92,7 +92,7 @@ class _WatchedDetector(StreamingDetector):
         self.first_score_s = self._time_of(2 * self._reach)
 
     def _find(self) -> None:
-        self.clean.append(self._clean[:, self._n_kept :])
+        self.clean.append(self._clean[-1])
         self.scores.append(self._score[:, 2 * self._reach :])
         super()._find()
 

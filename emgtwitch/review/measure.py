@@ -7,7 +7,7 @@ from scipy.signal import sosfiltfilt
 
 from emgtwitch.detection.candidates import PEAK_S, Candidate, Ruler
 from emgtwitch.detection.detections import Detections
-from emgtwitch.detection.front_end import FrontEnd, GapBridge, band_pass
+from emgtwitch.detection.front_end import FrontEnd, band_pass
 from emgtwitch.detection.grid import make_grid
 from emgtwitch.event_table import Event
 from emgtwitch.recording.access import gaps
@@ -44,18 +44,23 @@ def measure_in(raw: "mne.io.Raw", found: Detections) -> Measure:
         last = min(round(stop_s * sfreq) + 2 * ruler.reach, raw.n_times)
         if not np.isfinite(noise) or last - first <= 4 * ruler.reach:
             return None
+        noise_sd = np.array([noise])
         samples = raw.get_data(picks=[channel], start=first, stop=last) * 1e6
         times = (first + np.arange(last - first)) / sfreq
         for gap_start, gap_stop in missing:
             samples[:, (times >= gap_start) & (times < gap_stop)] = np.nan
-        front = FrontEnd(1, sfreq, grid.n_tile, found.settings["mains"])
-        bridged = GapBridge(1).bridge(samples)
-        clean, _, _ = front.process(
-            np.pad(bridged, ((0, 0), (0, front.look_ahead)), mode="edge"), np.array([noise])
-        )
+        front = FrontEnd(1, grid, found.settings["mains"])
+        more = -samples.shape[1] % grid.n_tile + front.look_ahead
+        padded = np.pad(samples, ((0, 0), (0, more)), mode="edge")
+        tiles = [
+            front.process(padded[:, start : start + grid.n_tile + front.look_ahead], noise_sd)[0]
+            for start in range(0, samples.shape[1], grid.n_tile)
+        ]
+        clean = np.concatenate(tiles, axis=1)[:, : samples.shape[1]]
         size = np.abs(sosfiltfilt(sos, clean[0]))
-        others = others[(others > start_s - PEAK_S) & (others < stop_s + PEAK_S)]
-        near_other = np.abs(times[:, None] - others).min(axis=1, initial=np.inf) < PEAK_S
+        others = others[(others > start_s - 2 * PEAK_S) & (others < stop_s + 2 * PEAK_S)]
+        # Nearer, the ruler would reach the other's peak.
+        near_other = np.abs(times[:, None] - others).min(axis=1, initial=np.inf) < 2 * PEAK_S
         here = (times >= start_s) & (times <= stop_s) & ~near_other
         here[: ruler.reach] = False
         here[len(here) - ruler.reach :] = False
