@@ -56,7 +56,10 @@ export class Rates {
           { ...axis, size: 36, space: 24 },
         ],
         series: [{}, ...this.hello.sides.map((side) => this.#series(side))],
-        hooks: { draw: [(plot) => this.#points(plot)] },
+        hooks: {
+          drawAxes: [(plot) => this.#notes(plot)],
+          draw: [(plot) => this.#points(plot)],
+        },
       },
       this.#data(),
       this.root,
@@ -126,21 +129,22 @@ export class Rates {
         ctx.stroke(path);
       });
     });
-    this.#notes(plot, ratio);
     this.#names(plot, ratio);
     ctx.restore();
   }
 
   /** Draw what people marked; a text that has room stands beside its line. */
-  #notes(plot, ratio) {
+  #notes(plot) {
     const { ctx, bbox } = plot;
+    const ratio = uPlot.pxRatio;
     ctx.save();
     ctx.font = `${11 * ratio}px ${this.theme.font}`;
     ctx.textAlign = "right";
     ctx.textBaseline = "top";
     ctx.lineWidth = ratio;
     ctx.setLineDash([4 * ratio, 3 * ratio]);
-    ctx.strokeStyle = ctx.fillStyle = this.theme.soft;
+    ctx.strokeStyle = this.theme.hatch;
+    ctx.fillStyle = this.theme.soft;
     let free = bbox.left; // to the right of all texts so far
     for (const { at_s, text } of this.marks) {
       const x = Math.round(plot.valToPos(at_s / MINUTE_S, "x", true));
@@ -175,6 +179,9 @@ export class Rates {
     labels.forEach(({ name, side, y }, k) => {
       const at = Math.max(Math.min(y, lowest - (labels.length - 1 - k) * LINE * ratio), least);
       least = at + LINE * ratio;
+      ctx.fillStyle = this.theme.panel;
+      const wide = Math.min(ctx.measureText(name).width, NAMES * ratio);
+      ctx.fillRect(x, at - (LINE * ratio) / 2, wide, LINE * ratio);
       ctx.fillStyle = this.theme[side ?? "none"];
       ctx.fillText(name, x, at, NAMES * ratio);
     });

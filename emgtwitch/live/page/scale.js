@@ -1,6 +1,7 @@
 /** The amplitude scale: the same for all channels, chosen by hand or by what is seen. */
 
 export const STEPS_UV = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+const AUTO_STEPS = [1, 1.5, 2, 3, 5, 7, 10]; // finer than by hand: twitches fill the picture
 const LEAST_AUTO_UV = 20; // noise need not fill the picture
 const MOST_OF = 0.9; // of the samples lie within what counts as noise or activity,
 const TIMES_MOST = 3; // which gets so much room; single disturbances are cut off
@@ -36,7 +37,7 @@ export function extents(store, from, to) {
 function stepFor(size_uv) {
   const size = Math.max(size_uv, LEAST_AUTO_UV);
   const power = 10 ** Math.floor(Math.log10(size));
-  return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= size);
+  return AUTO_STEPS.map((k) => k * power).find((step) => step >= size);
 }
 
 export class Scale {
