@@ -578,5 +578,9 @@ def test_it_says_when_it_is_over(browser):
         source = Source(own)
         source.push(noise(1))
         opened(browser, source)
+        browser.wait_for("document.getElementById('mode').innerText.includes('Recording')")
     browser.wait_for("document.getElementById('trouble-words').innerText == 'It is over.'")
+    assert "Ended" in text(browser, "mode")
+    assert browser.evaluate("document.getElementById('stop').hidden")
+    assert browser.evaluate("document.getElementById('mark').hidden")
     assert browser.complaints == []

@@ -100,7 +100,11 @@ const take = {
     rates.showMarks(events.marks);
   },
   said: ({ text, at }) => said.add(text, at, performance.now() - opened_ms > HISTORY_MS),
-  over: (message) => status.end(message.text),
+  over(message) {
+    status.end(message.text);
+    offer(find, { commands: [] });
+    find("playback").hidden = true;
+  },
 };
 
 function heard(message) {

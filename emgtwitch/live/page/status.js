@@ -6,6 +6,7 @@ const MODES = {
   record: ["●", "Recording"],
   watch: ["○", "Watching, nothing is recorded"],
   playback: ["▶", "Playback of a recording"],
+  over: ["■", "Ended"],
 };
 
 /** When the first scan came, with the day if that may be another one. */
@@ -29,10 +30,7 @@ export class Status {
     this.state = {};
     document.title = `${hello.title} · emgtwitch live`;
     say(find("title"), hello.title);
-    const [sign, words] = MODES[hello.mode] ?? ["", hello.mode];
-    say(find("mode-sign"), sign);
-    say(find("mode-words"), words);
-    find("mode").className = `mode ${hello.mode}`;
+    this.#mode(hello.mode);
     say(find("limits"), hello.limits);
     say(find("began"), began(hello));
     this.#trouble();
@@ -66,7 +64,15 @@ export class Status {
   /** It is over, as the text says. */
   end(text) {
     this.over = text || "emgtwitch has ended";
+    this.#mode("over");
     this.#trouble();
+  }
+
+  #mode(mode) {
+    const [sign, words] = MODES[mode] ?? ["", mode];
+    say(this.find("mode-sign"), sign);
+    say(this.find("mode-words"), words);
+    this.find("mode").className = `mode ${mode}`;
   }
 
   #trouble() {
