@@ -14,6 +14,7 @@ from emgtwitch.detection.files import detections_of
 from emgtwitch.detection.stream import StreamingDetector
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
+from emgtwitch.recording.bdf import MAX_COUNT
 from emgtwitch.recording.bdf_recorder import BdfRecorder
 
 RECENT_S = 60.0
@@ -104,7 +105,8 @@ class LiveRecording:
         first
             Index of the first one since the start, lost ones counted.
         counts
-            Codes of the converter, (n_channels, n_scans).
+            Codes of the converter, (n_channels, n_scans). Of what is recorded, scans with one of
+            more than 24 bits are lost.
 
         Returns
         -------
@@ -122,6 +124,17 @@ class LiveRecording:
                     "the board sends decimals, a recording holds whole counts of the converter: "
                     "let the sketch print what analogRead returns"
                 )
+            # Two lines of text that ran together are a number that no converter sends.
+            is_count = (np.abs(counts.astype(np.int64)) <= MAX_COUNT).all(axis=0)
+            edges = np.flatnonzero(np.diff(is_count, prepend=False, append=False)).tolist()
+            new: list[Event] = []
+            for start, stop in zip(edges[::2], edges[1::2], strict=True):
+                new += self._take(first + start, counts[:, start:stop])
+            return new
+        return self._take(first, counts)
+
+    def _take(self, first: int, counts: np.ndarray) -> list[Event]:
+        if self.recorder:
             self.recorder.append(first, counts)
         return self._push_missing(first) + self._push(counts * self._uv_per_count)
 

@@ -4,6 +4,7 @@ Both are stamped with the time they were set, not with that at which they are ta
 """
 
 import json
+import math
 import os
 import queue
 import threading
@@ -74,7 +75,8 @@ class SpooledMarks:
 
     def __init__(self, dataset: Path) -> None:
         self._spool = dataset / f"{_SPOOL}_{os.getpid()}"
-        self._spool.write_bytes(b"")
+        with suppress(OSError):  # then other programs can set none
+            self._spool.write_bytes(b"")
         self._read_to = 0
         self._beaten_s = time.monotonic()
 
@@ -96,7 +98,8 @@ class SpooledMarks:
 
     def close(self) -> None:
         """Remove the file."""
-        self._spool.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._spool.unlink(missing_ok=True)
 
 
 def leave_mark(dataset: Path, text: str) -> SetMark:
@@ -132,13 +135,19 @@ def _is_alive(spool: Path, now_s: float) -> bool:
 
 
 def _parsed(line: bytes) -> SetMark | None:
-    with suppress(ValueError, LookupError, TypeError):
+    with suppress(ArithmeticError, ValueError, LookupError, TypeError, RecursionError):
         said = json.loads(line)
-        return SetMark(float(said["time_s"]), cleaned(str(said["text"])))
+        mark = SetMark(float(said["time_s"]), cleaned(str(said["text"])))
+        return mark if math.isfinite(mark.time_s) else None
     return None
 
 
-def cleaned(text: str) -> str:
-    """Return the text of a mark in one line, not too long and never empty."""
+def one_line(text: str) -> str:
+    """Return a text in one line, not too long, without what only a terminal understands."""
     printable = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(printable.split())[:MOST_CHARACTERS] or DEFAULT_TEXT
+    return " ".join(printable.split())[:MOST_CHARACTERS]
+
+
+def cleaned(text: str) -> str:
+    """Return the text of a mark as `one_line`, never empty."""
+    return one_line(text) or DEFAULT_TEXT

@@ -13,6 +13,10 @@ from firmware_bridge.device import Device
 from firmware_bridge.items import Gap, Lost, Notice, Reconnected, Stalled
 
 _FIRST_S = 10.0
+# What is written of marks: texts that find no room in their second lengthen the file. A second has
+# room for 340 bytes or more, see `emgtwitch.recording.bdf_recorder`.
+_MARKS_BYTES, _MARKS_BYTES_PER_S = 4000.0, 200.0
+_MARK_BYTES = 20  # beside its text
 _OVERTIME_S = 5.0  # without scans, after which the computer's clock ends a recording
 
 
@@ -84,6 +88,8 @@ class Session:
         self._most_scans = most_scans
         self._begun_s = time.monotonic()
         self._is_past_end = False
+        self._marks_bytes, self._marked_s = _MARKS_BYTES, self._begun_s
+        self._too_many = False
         self.trouble = ""
         self._said: list[str] = []
 
@@ -150,7 +156,7 @@ class Session:
                 case Lost() | Reconnected() | Stalled() | Gap() | Notice():
                     self._note(item)
         for source in self._marks:
-            for mark in source.take():
+            for mark in filter(self._has_room, source.take()):
                 self._annotate(self._scan_at(mark.time_s), mark.text)
         return new
 
@@ -164,6 +170,20 @@ class Session:
             counts = counts[:, : max(0, self._most_scans - first)]
         return self.live.take(first, counts) if counts.shape[1] else []
 
+    def _has_room(self, mark: SetMark) -> bool:
+        """Return whether a mark can be kept: a key that is stuck may set any number of them."""
+        now_s, n_bytes = time.monotonic(), _MARK_BYTES + len(mark.text.encode())
+        more = _MARKS_BYTES_PER_S * (now_s - self._marked_s)
+        self._marks_bytes, self._marked_s = min(self._marks_bytes + more, _MARKS_BYTES), now_s
+        if n_bytes > self._marks_bytes:
+            if not self._too_many:
+                self._said.append("too many marks at once; not all are kept")
+            self._too_many = True
+            return False
+        self._marks_bytes -= n_bytes
+        self._too_many = self._too_many and self._marks_bytes < _MARKS_BYTES / 2
+        return True
+
     def _annotate(self, scan: float, text: str) -> None:
         onset_s = max(0.0, scan) / self.live.detector.sfreq
         if self.live.recorder is None:
@@ -175,11 +195,12 @@ class Session:
     def _scan_at(self, time_s: float) -> float:
         """Return the scan at a time of day, by the fitted clock; by what has come without one."""
         clock = self.device.clock
-        ago_ns = time.time_ns() - round(time_s * 1e9)
+        # The clock of the computer may have been set in between.
+        ago_s = min(max(0.0, time.time() - time_s), time.monotonic() - self._begun_s)
         if clock is None:
-            scan = self.live.n_scans - ago_ns * 1e-9 * self.live.detector.sfreq
+            scan = self.live.n_scans - ago_s * self.live.detector.sfreq
         else:
-            scan = clock.scan_at(time.monotonic_ns() - ago_ns) - self.first_scan
+            scan = clock.scan_at(time.monotonic_ns() - round(ago_s * 1e9)) - self.first_scan
         return max(0.0, scan)
 
     def _note(self, item: Lost | Reconnected | Stalled | Gap | Notice) -> None:

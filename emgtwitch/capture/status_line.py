@@ -3,7 +3,9 @@
 import math
 import shutil
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
@@ -12,6 +14,8 @@ from emgtwitch.capture.live import ChannelStatus
 
 _REDRAWN_S = 0.5
 _LOGGED_S = 60.0
+_PATIENCE_S = 0.2  # with a terminal that takes nothing
+_MOST_TEXTS = 1000
 
 
 def status_text(
@@ -61,21 +65,64 @@ def _by_side(channel: ChannelStatus) -> str:
     return f"{(channel.side or channel.channel)[:1].upper()} {channel.recent_per_min:.0f}/min"
 
 
+class _Typist:
+    """Writes texts in a thread of its own: a terminal may stand still, and nobody waits for it.
+
+    It does after Ctrl-S, and on Windows while text in it is marked.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._texts: deque[str] = deque(maxlen=_MOST_TEXTS)
+        self._changed = threading.Condition()
+        self._writing = False
+        self.stands_still = False
+        threading.Thread(target=self._write, name="terminal", daemon=True).start()
+
+    def put(self, text: str) -> None:
+        """Write a text; return when it is written, or when that takes too long."""
+        with self._changed:
+            self._texts.append(text)
+            self._changed.notify_all()
+            if not self.stands_still:
+                is_done = self._changed.wait_for(
+                    lambda: not (self._texts or self._writing), _PATIENCE_S
+                )
+                self.stands_still = not is_done
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._writing = False
+                self.stands_still = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._texts)
+                self._writing = True
+                text = "".join(self._texts)
+                self._texts.clear()
+            with suppress(OSError, ValueError):  # the disk behind a log is full; it was closed
+                self._stream.write(text)
+                self._stream.flush()
+
+
 class StatusLine:
     """Shows the newest text: over the last one on a terminal, each minute anew elsewhere.
+
+    Nothing here waits for a terminal that stands still.
 
     Parameters
     ----------
     stream
         Where to print; ``sys.stderr`` if not given.
     quiet
-        Print nothing.
+        Print nothing but warnings.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self._stream = stream or sys.stderr
-        self._quiet = quiet or not self._stream  # a program without a terminal may have none
-        self._terminal = not self._quiet and self._stream.isatty()
+        stream = stream or sys.stderr  # a program without a terminal may have none
+        self._typist = _Typist(stream) if stream else None
+        self._quiet = quiet or not stream
+        self._terminal = not self._quiet and stream.isatty()
         self._shown_s = -math.inf
         self._n_shown = 0
 
@@ -93,6 +140,8 @@ class StatusLine:
     def show(self, text: str) -> None:
         """Show a text in place of the last one."""
         self._shown_s = time.monotonic()
+        if self._typist and self._typist.stands_still:
+            return
         if self._terminal:
             text = text[: self.width]
             self._write("\r" + text.ljust(self._n_shown))
@@ -106,6 +155,11 @@ class StatusLine:
             self.end()
             self._write(text + "\n")
 
+    def warn(self, text: str) -> None:
+        """Print a warning, also where all else is quiet."""
+        self.end()
+        self._write(f"emgtwitch: warning: {text}\n")
+
     def end(self) -> None:
         """Remove the text from the terminal."""
         if self._n_shown:
@@ -113,6 +167,5 @@ class StatusLine:
             self._n_shown = 0
 
     def _write(self, text: str) -> None:
-        with suppress(OSError):  # a full disk behind a log must not end a recording
-            self._stream.write(text)
-            self._stream.flush()
+        if self._typist:
+            self._typist.put(text)

@@ -97,7 +97,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         info = board.device.info
         about = hello_of("watch", info.board or info.title, **board.signals, commands=("start",))
         hello = about | {"subject": board.profile.subject if known else ""}
-        with opened_page(hello, arguments) as view, ending_signals() as ended:
+        with ending_signals() as ended, opened_page(hello, arguments) as view:
             return _Watching(board, arguments, view, ended, hello).run()
 
 
@@ -145,16 +145,20 @@ class _Watching:
             run_until(
                 lambda: self._ended() or bool(audience.asked), self._session, self._line, audience
             )
-            if any(command.name == "start" for command in audience.asked):
-                status |= self._start(audience.asked[0].fields)
+            starts = [command for command in audience.asked if command.name == "start"]
+            if starts:
+                status |= self._start(starts[0].fields)
             audience.asked.clear()  # what was asked for meanwhile was for the recording
         self._line.end()
         return status
 
     def _start(self, told: Mapping[str, Any]) -> int:
         """Record until "stop"; return 1 if that went wrong, 0 also if it could not begin."""
+        from emgtwitch.capture.marks import one_line
+
         try:
-            recording = self._begun({key: text for key, text in told.items() if text.strip()})
+            lines = {key: one_line(text) for key, text in told.items()}
+            recording = self._begun({key: text for key, text in lines.items() if text})
         except InputError as error:
             self._complain(f"not recording: {error}")
             return 0
@@ -223,8 +227,7 @@ class _Watching:
             audience.restart(self._hello)
 
     def _complain(self, text: str) -> None:
-        self._line.end()
-        print(f"emgtwitch: warning: {text}", file=sys.stderr, flush=True)
+        self._line.warn(text)
         self._audience.said(text)
 
 
@@ -261,7 +264,7 @@ def _play(arguments: argparse.Namespace) -> int:
         start=found.start,
         duration_s=raw.n_times / sfreq,
     )
-    with opened_page(hello, arguments) as view, ending_signals() as ended:
+    with ending_signals() as ended, opened_page(hello, arguments) as view:
         playback = Playback(
             lambda start, stop: read(start, stop)[rows],
             raw.n_times,

@@ -105,7 +105,7 @@ def opened_page(hello: dict[str, Any], arguments: argparse.Namespace) -> Iterato
         if host not in _ONLY_HERE:
             print(_WHO_CAN_SEE, file=sys.stderr, flush=True)
         if sys.stderr.isatty() and not arguments.quiet and has_screen(sys.platform, os.environ):
-            threading.Thread(target=open_browser, args=[view.url], daemon=True).start()
+            threading.Thread(target=open_browser, args=[view.once_url], daemon=True).start()
         yield view
     finally:
         view.close("emgtwitch has ended; this is the last that came.")

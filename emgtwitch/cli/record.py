@@ -80,8 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.port and not arguments.profile:
         _ask_what_is_missing(arguments)
     with opened_board(arguments, arguments.capture) as board, ExitStack() as stack:
+        ended = stack.enter_context(ending_signals())  # first: a page is closed in peace
         view = _opened_view(board, arguments, stack) if arguments.view else None
-        return _record(board, arguments, view, stack.enter_context(ending_signals()))
+        return _record(board, arguments, view, ended)
 
 
 def _opened_view(

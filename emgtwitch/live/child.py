@@ -25,8 +25,8 @@ class Child:
     Parameters
     ----------
     config
-        What the server must know: host, port (0: any) and token. It goes through the pipe, since
-        other users can see command lines.
+        What the server must know: host, port (0: any), token and, if wanted, once. It goes through
+        the pipe, since other users can see command lines.
     heard
         Called, from a thread, with each command of a viewer.
 
@@ -65,8 +65,8 @@ class Child:
                     self._answered.set()
         self._answered.set()
 
-    def port(self) -> int:
-        """Wait until the server listens, and return where.
+    def address(self) -> tuple[str, int]:
+        """Wait until the server listens, and return where: the address in numbers, and the port.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Child:
         self._answered.wait(_START_S)
         if not self.has_listened:
             raise InputError(self._answer.get("error", "the server of the live page did not start"))
-        return int(self._answer["port"])
+        return str(self._answer["address"]), int(self._answer["port"])
 
     @property
     def pid(self) -> int:

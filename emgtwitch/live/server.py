@@ -22,6 +22,7 @@ from emgtwitch.live.viewers import Viewer
 MOST_VIEWERS = 32
 MOST_OTHERS = 64  # connections beside them; beyond, the oldest is given up
 REQUEST_S = 5.0
+_ONCE_S = 60.0
 _ANSWER_S = 20.0
 _LINGER_S, _LINGER_BYTES = 1.0, 1_000_000
 _SEND_BYTES = 262_144  # in the system's hands; more would only make a slow viewer late
@@ -38,10 +39,13 @@ class Server:
     ----------
     token, port
         What requests must have.
+    once
+        Stands for the token in one request for the page, which is sent on; empty: nothing does.
     """
 
-    def __init__(self, token: str, port: int) -> None:
+    def __init__(self, token: str, port: int, once: str = "") -> None:
         self._token, self._port = token, port
+        self._once, self._once_until_s = once, time.monotonic() + _ONCE_S
         self._files = answers.files(token)
         self._kept: Backlog[bytes] = Backlog(messages.KEPT_S, messages.KEPT_BYTES)
         self._viewers: set[Viewer] = set()
@@ -107,6 +111,8 @@ class Server:
             async with asyncio.timeout(REQUEST_S):
                 begun = await reader.read(1)
                 head = begun + await reader.readuntil(b"\r\n\r\n")
+                if self._is_the_once(head):
+                    return self._files[""]
                 request = requests.read_head(head, self._token, self._port)
                 body = await reader.readexactly(request.n_body) if request else b""
         except (TimeoutError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
@@ -124,6 +130,15 @@ class Server:
             case requests.Request("GET", path):
                 return self._files.get(path, answers.REFUSED)
         return answers.REFUSED
+
+    def _is_the_once(self, head: bytes) -> bool:
+        """Return whether this is the one request that needs no token."""
+        if not self._once or time.monotonic() > self._once_until_s:
+            return False
+        if requests.read_head(head, self._once, self._port) != requests.Request("GET", "", 0):
+            return False
+        self._once = ""
+        return True
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Show the messages to a viewer until one side ends it."""
@@ -160,7 +175,7 @@ def _tell(**fields: Any) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a socket that listens; at ``::`` to those who know only IPv4, too.
 
     Raises
     ------
@@ -168,7 +183,9 @@ def _listen(host: str, port: int) -> socket.socket:
         It cannot.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server((str(address[0]), int(address[1])), family=family)
+    where = str(address[0])
+    both = where == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((where, int(address[1])), family=family, dualstack_ipv6=both)
 
 
 async def _run(config: dict[str, Any]) -> None:
@@ -179,8 +196,8 @@ async def _run(config: dict[str, Any]) -> None:
         why = getattr(error, "strerror", None) or error
         advice = "give an address of this computer, or 0.0.0.0 for all that it has"
         return _tell(error=f"cannot listen at {config['host']}: {why}; {advice}")
-    port = listening.getsockname()[1]
-    server = Server(config["token"], port)
+    address, port, *_ = listening.getsockname()
+    server = Server(config["token"], port, config.get("once", ""))
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     room = threading.BoundedSemaphore(_MOST_LINES)
@@ -198,7 +215,7 @@ async def _run(config: dict[str, Any]) -> None:
     accepting = await asyncio.start_server(
         server.serve, sock=listening, limit=requests.MOST_HEAD_BYTES
     )
-    _tell(port=port)
+    _tell(port=port, address=address)
     threading.Thread(target=read, name="source", daemon=True).start()
     judging = asyncio.create_task(server.state.keep_judging())
     await ended.wait()

@@ -64,6 +64,8 @@ class LiveView:
     ----------
     url
         Where the page is; who knows it can watch and give commands.
+    once_url
+        Leads there once, in the first minute: for a browser, whose command line others can see.
 
     Raises
     ------
@@ -72,17 +74,18 @@ class LiveView:
     """
 
     def __init__(self, hello: Mapping[str, Any], host: str = "127.0.0.1") -> None:
-        token = "".join(secrets.choice(_TOKEN_LETTERS) for _ in range(_TOKEN_LENGTH))
+        token, once = _code(), _code()
         self._config = {"host": host, "port": 0, "token": token}
         self._commands: deque[Command] = deque(maxlen=_MOST_COMMANDS)
         self._trouble: deque[str] = deque(maxlen=_MOST_COMMANDS)
-        self._child = Child(self._config, self._hear)
+        self._child = Child({**self._config, "once": once}, self._hear)
         try:
-            self._config["port"] = port = self._child.port()
+            address, self._config["port"] = self._child.address()
         except BaseException:
             self._child.end()
             raise
-        self.url = f"http://{_reachable(host)}:{port}/{token}/"
+        at = f"http://{_reachable(address)}:{self._config['port']}"
+        self.url, self.once_url = f"{at}/{token}/", f"{at}/{once}"
         self._kept: Backlog[bytes] = Backlog(messages.KEPT_S, messages.KEPT_BYTES)
         self._inbox: Backlog[tuple[str, Any, float]] = Backlog(_INBOX_S, _INBOX_BYTES)
         self._changed = threading.Condition()
@@ -208,6 +211,10 @@ class LiveView:
         line = messages.line(kind, fields)
         self._kept.put(kind, line, seconds, len(line))
         return line
+
+
+def _code() -> str:
+    return "".join(secrets.choice(_TOKEN_LETTERS) for _ in range(_TOKEN_LENGTH))
 
 
 def _reachable(host: str) -> str:
