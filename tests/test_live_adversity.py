@@ -25,7 +25,7 @@ from emgtwitch.live.view import LiveView
 from emgtwitch.recording import find_recordings
 from emgtwitch.recording.bdf_recorder import BdfRecorder
 from firmware_bridge.device import open_device
-from firmware_bridge.virtual import VirtualDevice
+from firmware_bridge.virtual import About, VirtualDevice
 
 if sys.platform != "win32":
     import pty
@@ -139,6 +139,39 @@ def test_two_lines_that_ran_together_are_no_count(tmp_path):
     live.take(500, counts[:, :100])
     recorded = recorder.close()
     assert (recorded.n_scans, recorded.lost_scans, live.lost_scans) == (600, 3, 3)
+
+
+@on_a_pty
+def test_a_board_that_comes_back_as_another_one_ends_no_trouble(tmp_path):
+    link = tmp_path / "board"
+    live = LiveRecording(None, StreamingDetector(SFREQ, ["a", "b"]), [1.0, 1.0])
+    told = []
+    with VirtualDevice(noise) as first:
+        first.serve_pty(link)
+        device = open_device(str(link))
+        session = Session(device, live)
+        device.start()
+        wait_for(lambda: session.step(0.1) or live.n_scans)
+    with device:
+        wait_for(lambda: session.step(0.1) or session.trouble)
+        trouble = session.trouble
+        assert trouble.startswith("signal lost since ")
+        time.sleep(1.1)  # it is told to the second
+        with VirtualDevice(noise, about=About(("a", "b"), sfreq=1000, only_sfreq=True)) as other:
+            other.serve_pty(link)
+            wait_for(
+                lambda: (
+                    session.step(0.1)
+                    or told.extend(session.take_said())
+                    or any("refuses" in text for text in told)
+                )
+            )
+            assert session.trouble == trouble
+        with VirtualDevice(noise) as again:
+            again.serve_pty(link)
+            n_before = live.n_scans
+            wait_for(lambda: session.step(0.1) or live.n_scans > n_before)
+            assert session.trouble == ""
 
 
 # The token

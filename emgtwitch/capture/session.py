@@ -150,6 +150,7 @@ class Session:
         for item in items:
             match item:
                 case Block():
+                    self.trouble = ""
                     new += self._take(item)
                 case Mark():
                     self._annotate(item.scan - self.first_scan, f"{item.source} {item.code}")
@@ -207,16 +208,14 @@ class Session:
         now = f"{datetime.now():%H:%M:%S}"
         match item:
             case Lost():
-                self.trouble = f"signal lost since {now}"
+                self.trouble = f"signal lost since {self.trouble[-len(now) :] or now}"
                 self._said.append(f"connection lost ({item.why}); looking for the board")
             case Reconnected():
-                self.trouble = ""
                 self._said.append(f"the board is back on {item.port}")
             case Stalled(over=True):
-                self.trouble = ""
                 self._said.append(f"data come again after {item.seconds:.1f} s")
             case Stalled():
-                self.trouble = f"no data since {now}"
+                self.trouble = self.trouble or f"no data since {now}"
                 self._said.append("the board is silent; is its cable loose?")
             case Gap():
                 seconds = item.n_scans / self.live.detector.sfreq

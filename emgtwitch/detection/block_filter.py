@@ -50,11 +50,15 @@ class BlockFilter:
         If not `keep`, the samples may end within a tile, and the state stays as it was.
         """
         n_channels, n_samples = samples.shape
+        n_block = self._n_seen * self._step
         if n_samples % self._n_tile:
-            samples = np.pad(samples, ((0, 0), (0, -n_samples % self._n_tile)))
-        # A product for each tile, whose last bits cannot depend on how many tiles there are.
-        tiles = samples.reshape(n_channels, -1, self._n_tile)
-        blocks = tiles.reshape(*tiles.shape[:2], -1, self._n_seen * self._step) @ self._of_samples
+            whole = np.zeros((n_channels, -(-n_samples // n_block) * n_block))
+            whole[:, :n_samples] = samples
+            blocks = whole.reshape(n_channels, 1, -1, n_block) @ self._of_samples
+        else:
+            # A product for each tile: its last bits cannot depend on how many tiles there are.
+            tiles = samples.reshape(n_channels, -1, self._n_tile // n_block, n_block)
+            blocks = tiles @ self._of_samples
         states = np.empty((*blocks.shape[:3], self._state.shape[1]))
         state = self._state
         for tile in range(blocks.shape[1]):
