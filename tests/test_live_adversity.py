@@ -227,6 +227,16 @@ def test_a_server_that_came_back_does_not_serve_once_again():
 
 
 @on_a_pty
+def test_closed_standard_streams(port, tmp_path):
+    words = ["record", "--port", port, "--subject", "01", "--dataset", str(tmp_path / "emg")]
+    words += ["--minutes", "0.02", "--view"]
+    code = "import os, sys; os.closerange(0, 3); os.execv(sys.executable, sys.argv[1:])"
+    words = [sys.executable, "-m", "emgtwitch", *words]
+    assert subprocess.run([sys.executable, "-c", code, *words], timeout=PATIENCE_S).returncode == 0
+    assert len(find_recordings(tmp_path / "emg")) == 1
+
+
+@on_a_pty
 def test_ctrl_c_again_and_again_while_the_server_hangs(port, tmp_path):
     words = ["record", "--port", port, "--subject", "01", "--dataset", tmp_path / "emg", "--view"]
     recording = subprocess.Popen(

@@ -104,7 +104,8 @@ def opened_page(hello: dict[str, Any], arguments: argparse.Namespace) -> Iterato
         print(f"live page: {view.url}", file=sys.stderr, flush=True)
         if host not in _ONLY_HERE:
             print(_WHO_CAN_SEE, file=sys.stderr, flush=True)
-        if sys.stderr.isatty() and not arguments.quiet and has_screen(sys.platform, os.environ):
+        is_seen = sys.stderr is not None and sys.stderr.isatty()
+        if is_seen and not arguments.quiet and has_screen(sys.platform, os.environ):
             threading.Thread(target=open_browser, args=[view.once_url], daemon=True).start()
         yield view
     finally:
