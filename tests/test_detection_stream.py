@@ -114,6 +114,20 @@ def test_provisional_within_60_ms_and_final_within_1_s(sfreq):
     assert announced >= 0.95 * len(twitches)
 
 
+def test_few_samples_a_second_do_not_delay_most_provisional_events():
+    recording = simulate_recording(Scenario(minutes=1, sfreq=200, rate_per_min=40), seed=5)
+    detector = StreamingDetector(200.0, recording.ch_names)
+    delays_s = [
+        (sample + 1) / 200 - event.peak_time
+        for sample in range(recording.signal_uv.shape[1])
+        for event in detector.push(recording.signal_uv[:, sample : sample + 1])
+        if event.provisional
+    ]
+    assert len(delays_s) > 20
+    assert np.quantile(delays_s, 0.7) <= 0.0601
+    assert max(delays_s) <= 0.1
+
+
 def test_what_goes_on_is_known_before_it_ends():
     uv = np.random.default_rng(4).normal(0, 1.0, (2, 12_000))
     uv[0, 5000:10_000] *= 30

@@ -16,6 +16,7 @@ from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.noise import LEVEL_TILES
 from emgtwitch.detection.settings import Settings
+from emgtwitch.detection.statistic import AFTER_S
 from emgtwitch.detection.validity import Validity
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
@@ -313,8 +314,11 @@ class StreamingDetector:
         if n <= 0:
             return []
         clean, new, _ = self._front.process(self._raw[:, : n + ahead], self._noise_sd(), keep=False)
+        # A slow recording's window is longer than may be waited for: its end is taken as silence.
+        early = self._matcher.bank.after - round(AFTER_S * self.grid.seen_sfreq)
+        new = np.pad(new, ((0, 0), (0, early * hop)))
         seen = self._matcher.seen(new, keep=False)
-        score = self._scores(seen, self._matcher.pieces(seen))[:, : n // hop]
+        score = self._scores(seen, self._matcher.pieces(seen))[:, : n // hop + early]
         score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
         reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
         channels, positions = maxima(score, self._threshold, reach)
