@@ -1,9 +1,13 @@
-"""Make the pictures of README.md again, from the sample study: ``python docs/make_pictures.py``.
+"""Make the pictures of README.md again: ``python docs/make_pictures.py``.
 
-Page 1 of the report is what Chromium or Chrome shows of it, so one of them must be there.
+They are from the sample study, those of the live page from a virtual board. What Chromium or Chrome
+shows is in some of them, so one of them must be there.
 """
 
+import base64
 import subprocess
+import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,9 +22,12 @@ from emgtwitch.reports.pdf import browser_command, find_browser
 from emgtwitch.sample_study import read_study, sample_folder
 
 FOLDER = Path(__file__).parent
+sys.path.append(str(FOLDER.parent / "tests"))
 START_S, STOP_S = 44.0, 50.0  # of the stretch that the second picture enlarges
 SHOWN_S = 0.030  # before and after the peak of a twitch
 SIDE, CHANNEL = "right", "calf_R"
+WATCHED_S = 100.0  # before the live page is pictured
+BOARD = ("--bits", "14", "--seed", "3")
 
 
 def close_up(raw, found) -> Figure:
@@ -76,6 +83,41 @@ def page_one(folder: Path) -> Image.Image:
     return picture.crop((0, 0, picture.width, written[3] + 20)).quantize(128)
 
 
+def live_pages(folder: Path) -> None:
+    """Picture the live page while a virtual board is recorded: on a desk, and on a phone, dark."""
+    from chromium import chromium
+
+    command = [sys.executable, "-m", "emgtwitch"]
+    board = folder / "board"
+    device = subprocess.Popen(
+        [*command, "simulate", "device", *BOARD, "--link", str(board)], stdout=subprocess.PIPE
+    )
+    device.stdout.readline()  # it is there
+    words = ["--port", str(board), "--format", "emgt", "--subject", "01", "--view", "--quiet"]
+    record = subprocess.Popen(
+        [*command, "record", *words, "--dataset", str(folder / "emg")],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    url = record.stderr.readline().split()[-1]
+    with chromium() as page:
+        page.open(url, 1280, 800)
+        time.sleep(WATCHED_S)
+        for name, width, height, scheme in (
+            ("live-page", 1280, 800, "light"),
+            ("live-phone", 390, 800, "dark"),
+        ):
+            page.resize(width, height)
+            page.prefer(color_scheme=scheme)
+            time.sleep(1.0)
+            shot = page.send("Page.captureScreenshot", format="png")["data"]
+            (FOLDER / f"{name}.png").write_bytes(base64.b64decode(shot))
+    for process in (record, device):
+        process.terminate()
+        process.wait()
+
+
 def main() -> None:
     """Write the pictures beside this file."""
     recording = next(
@@ -89,6 +131,7 @@ def main() -> None:
     close_up(raw, found).savefig(FOLDER / "close-up.png")
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         page_one(Path(folder)).save(FOLDER / "report-page1.png", optimize=True)
+        live_pages(Path(folder))
 
 
 if __name__ == "__main__":
