@@ -1,10 +1,10 @@
 """The live page: how late it is, how smooth, whether anything grows, and whether a scan is lost.
 
-    python -m benchmarks.live [--minutes 2]
+    python -m benchmarks.live [--minutes 2] [--channels 2 6]
 
 A virtual board (2 kHz), ``emgtwitch record --view`` and headless Chromium, each a process of its
-own. Besides Chromium, eight viewers read all, and one reads nothing. First 2 channels, then 6, half
-of the time each. Needs Chromium; Linux: memory is read from ``/proc``.
+own. Besides Chromium, eight viewers read all, and one reads nothing. One run for each number of
+channels. Needs Chromium; Linux: memory is read from ``/proc``.
 """
 
 import argparse
@@ -200,10 +200,11 @@ def row(run: Run) -> list[str]:
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--minutes", type=float, default=2.0, help="of each run (default: 2)")
+    parser.add_argument("--channels", type=int, nargs="+", default=[2, 6], metavar="N")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        runs = [measure(n, 30 * arguments.minutes, Path(folder)) for n in (2, 6)]
+        runs = [measure(n, 60 * arguments.minutes, Path(folder)) for n in arguments.channels]
     header = (
         "channels", "newest sample to source, ms", "source to screen, ms", "peak to mark, ms",
         "frames/s", "99 % of frames within, ms", "source, MB", "server, MB", "page, MB",
