@@ -82,6 +82,8 @@ def test_what_is_told_can_be_told_without_seeing(reports, page):
     assert page.evaluate("document.querySelectorAll('button a, a button').length") == 0
     finding = page.evaluate("document.querySelector('.sheet img').alt")
     assert "showed no clear difference" in finding or "times as often" in finding
+    headers = "[...document.querySelectorAll('th')].map((header) => header.textContent.trim())"
+    assert page.evaluate(f"{headers}.includes('')") is False
 
 
 def test_on_paper_a_page_is_a_page(reports, tmp_path):

@@ -76,9 +76,10 @@ def table(
             cell = element("th", row[0], colspan=str(len(header)), scope="colgroup")
             body.append(element("tr", cell, class_="group"))
             continue
-        first = element("th", row[0], scope="row", class_="text")
-        cells = [_cell(cell, _kind(k, left)) for k, cell in enumerate(row)][1:]
-        body.append(element("tr", first, *cells))
+        cells = [_cell(cell, _kind(k, left)) for k, cell in enumerate(row)]
+        if row[0] != "":  # a row that goes on has no header of its own
+            cells[0] = element("th", row[0], scope="row", class_="text")
+        body.append(element("tr", *cells))
     about = [element("caption", say(caption))] if caption else []
     whole = element("table", *about, element("thead", head), element("tbody", *body))
     return wide(whole, caption or "table")
