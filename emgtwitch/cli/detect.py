@@ -163,20 +163,9 @@ def _is_ours(sidecar: Path) -> bool:
 
 def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Detections":
     """Detect in one recording and write its table."""
-    from emgtwitch.detection.files import detect
     from emgtwitch.recording.derivatives import dataset_of, make_derivative_folder
-    from emgtwitch.recording.read import read_recording
 
-    raw = read_recording(recording, **options.reading_options(arguments))
-    try:
-        found = detect(
-            raw,
-            progress=not arguments.quiet,
-            channels=arguments.channels,
-            **options.detection_options(arguments),
-        )
-    except InputError as error:
-        raise InputError(f"{recording}: {error}") from error
+    raw, found = options.detected(recording, arguments)
     dataset = dataset_of(recording)
     if dataset and not arguments.output:
         make_derivative_folder(dataset, table)

@@ -235,22 +235,11 @@ class _Watching:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    from emgtwitch.detection.files import detect
     from emgtwitch.live.playback import Playback
     from emgtwitch.recording import emg_channels, gaps, marks, reader
-    from emgtwitch.recording.read import read_recording
 
     path = _one_recording(arguments.recording)
-    raw = read_recording(path, **options.reading_options(arguments))
-    try:
-        found = detect(
-            raw,
-            progress=not arguments.quiet,
-            channels=arguments.channels,
-            **options.detection_options(arguments),
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    raw, found = options.detected(path, arguments)
     names, read = emg_channels(raw), reader(raw)
     rows = [names.index(name) for name in found.ch_names]
     sfreq = float(raw.info["sfreq"])

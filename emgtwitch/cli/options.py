@@ -10,6 +10,9 @@ from emgtwitch.detection.settings import MAINS, PRESETS
 from emgtwitch.errors import InputError
 
 if TYPE_CHECKING:
+    from mne.io import BaseRaw
+
+    from emgtwitch.detection.detections import Detections
     from firmware_bridge.device import Device
     from firmware_bridge.device_info import DeviceInfo
 
@@ -172,3 +175,21 @@ def device_in_words(info: "DeviceInfo") -> str:
         f"{info.uv_per_count[0]:.3g} µV per count" if info.uv_per_count else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def detected(recording: Path, arguments: argparse.Namespace) -> "tuple[BaseRaw, Detections]":
+    """Read a recording as the arguments say, and detect in it; a refusal names the file."""
+    from emgtwitch.detection.files import detect
+    from emgtwitch.recording.read import read_recording
+
+    raw = read_recording(recording, **reading_options(arguments))
+    try:
+        found = detect(
+            raw,
+            progress=not arguments.quiet,
+            channels=arguments.channels,
+            **detection_options(arguments),
+        )
+    except InputError as error:
+        raise InputError(f"{recording}: {error}") from error
+    return raw, found
