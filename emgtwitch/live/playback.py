@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from emgtwitch.capture.audience import View
 from emgtwitch.detection.detections import Detections
 from emgtwitch.event_table import COLUMNS, Event
 
@@ -18,30 +19,6 @@ _LONGEST_STEP_S = 0.5  # a computer that slept does not jump
 _STATE_S = 0.2
 _RATE_S = 60.0
 _MOST_BINS = 60
-
-
-class View(Protocol):
-    """The live page, seen from here: `emgtwitch.live.view.LiveView`."""
-
-    def scans(self, first: int, uv: np.ndarray) -> None:
-        """Show scans, (n_channels, n_scans) in µV."""
-        ...
-
-    def events(self, events: list[Event]) -> None:
-        """Show events."""
-        ...
-
-    def mark(self, at_s: float, text: str) -> None:
-        """Show what somebody noted."""
-        ...
-
-    def state(self, state: dict[str, Any]) -> None:
-        """Show how it goes."""
-        ...
-
-    def restart(self, hello: dict[str, Any]) -> None:
-        """Forget the trace."""
-        ...
 
 
 class Progress:
