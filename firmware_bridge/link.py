@@ -145,5 +145,9 @@ class Link:
 
     def close(self) -> None:
         """Close the port; an error of a port that has gone is nobody's concern any more."""
+        connection = getattr(self._serial, "_socket", None)
         with contextlib.suppress(*PORT_ERRORS):
             self._serial.close()
+        # pyserial only forgets a connection that the other end has reset.
+        if connection:
+            connection.close()
