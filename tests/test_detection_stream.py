@@ -200,6 +200,19 @@ def test_ten_bits_with_the_baseline_on_one_code_give_no_flood(wander):
         assert all(np.isfinite(account.valid_s) for account in detector.account())
 
 
+@pytest.mark.parametrize("start_s", [0.9, 1.1, 1.3, 1.6])
+def test_an_overload_while_mains_is_being_found_leaves_no_false_mains(start_s):
+    """Nothing bounds the canceller before the noise is known; then no hum must be left of it."""
+    rng = np.random.default_rng(41)
+    times_s = np.arange(20_000) / 1000
+    signal_uv = 4 * rng.standard_normal((1, len(times_s)))
+    signal_uv += 10 * np.sin(2 * np.pi * 50.03 * times_s)
+    signal_uv[:, (start_s < times_s) & (times_s < start_s + 1.5)] = 9000.0
+    detector, events = feed(signal_uv, [], names=["calf_L"])
+    assert detector.account()[0].noise_uv < 6
+    assert is_twitch(final(events)).sum() <= 1
+
+
 @pytest.mark.parametrize("value", [0.0, 123.0, np.nan])
 def test_a_dead_channel_is_excluded_and_disturbs_no_other(short, value):
     dead = short.signal_uv.copy()

@@ -126,7 +126,9 @@ class MainsCanceller:
             left -= (self._amplitude[channels, line, None] * turning).real
         window = np.hanning(n + 2)[1:-1]
         power = samples.var(axis=1)
-        there = power > np.where(np.isfinite(noise_sd), noise_sd**2 / 2, 0.0)  # not in a gap
+        # Not in a gap. The noise alone does not tell: it is too high where false lines were started.
+        there = power > np.where(np.isfinite(noise_sd), noise_sd**2 / 2, 0.0)
+        there |= np.count_nonzero(np.diff(samples), axis=1) > n / 2
         # The hum of a loose electrode ends at once: then the loop jumps to what is there now.
         worse = there & (left.var(axis=1) > WORSE * power)
         bound = np.where(worse, np.inf, CLIP_SD * noise_sd)[:, None]

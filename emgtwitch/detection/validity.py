@@ -8,7 +8,9 @@ from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 SATURATED_S = 0.003  # and at least four samples on one value far from the baseline
 SATURATED_SD = 20.0  # times the noise from the baseline
 SATURATED_LSB = 4.0  # and at least so many steps: the tip of a potential in a coarse recording
-FLAT_BLOCKS = 2  # without any change, where the noise exceeds the converter's step
+# Without any change, where the noise exceeds the converter's step, or, as long as it is not known,
+# where most samples have been seen to differ.
+FLAT_BLOCKS = 2
 DEAD_S = 10.0  # without any change, whatever the step
 BASELINE_TILES = 31  # over whose means the baseline is the median: a few seconds
 
@@ -31,6 +33,7 @@ class Validity:
         self._last = np.full(n_channels, np.nan)
         self._middles = np.full((n_channels, BASELINE_TILES), np.nan)
         self._still = np.zeros(n_channels, dtype=int)
+        self._lively = np.zeros(n_channels, dtype=bool)  # most samples of a tile differed
         self._run = max(4, round(SATURATED_S * grid.sfreq))
 
     @property
@@ -77,6 +80,9 @@ class Validity:
                 self._mark_saturation(*now, channel, baselines[channel, i : i + BASELINE_TILES])
                 self._mark_flat(codes[channel, i], still[channel, i], noise_sd[channel], channel)
             self._still[~held[:, i]] = 0
+            if np.isinf(noise_sd).any():
+                differ = ~still[:, i] & np.isfinite(tiles[:, i])
+                self._lively |= np.count_nonzero(differ, axis=1) > self._grid.n_tile / 2
         return codes
 
     def _per_block(self, mask: np.ndarray) -> np.ndarray:
@@ -100,7 +106,7 @@ class Validity:
         self, codes: np.ndarray, still: np.ndarray, noise_sd: float, channel: int
     ) -> None:
         still = np.asarray(self._per_block(still).all(axis=1))
-        noisy = np.isfinite(noise_sd) and noise_sd > self.lsb_uv[channel]
+        noisy = noise_sd > self.lsb_uv[channel] if np.isfinite(noise_sd) else self._lively[channel]
         limit = FLAT_BLOCKS if noisy else round(DEAD_S / self._grid.block_s)
         for block in range(TILE_BLOCKS):
             self._still[channel] = self._still[channel] + 1 if still[block] else 0
