@@ -33,6 +33,7 @@ BEFORE = {GAP: 0, SATURATION: 2, FLAT: 0}
 AFTER = {GAP: 4, SATURATION: 8, FLAT: 4}
 HALF_SECOND = 18  # blocks to each side over which activity is judged
 MARGIN = 12  # blocks beside sustained activity that go with it
+CHAIN = 10  # blocks from one potential to the next, or to the activity that it begins
 RUN, RUN_SHARE = 10, 0.9  # blocks, of which so many active are a contraction by themselves
 RUN_MARGIN = 20  # blocks beside such a run that go with it
 PAUSE = 20  # blocks without activity that end a contraction,
@@ -128,7 +129,7 @@ class Decider:
         stop_s = (self._first + TILE_BLOCKS) * self._grid.block_s
         due = [c for found in self._candidates for c in found if start_s <= c.time_s < stop_s]
         self._look_for_trains(start_s)
-        codes = self._exclusions()
+        codes = self._exclusions(start_s)
         for candidate in due:
             block = min(int((candidate.time_s - start_s) / self._grid.block_s), TILE_BLOCKS - 1)
             code = codes[candidate.channel, block]
@@ -179,42 +180,60 @@ class Decider:
             first, last = (self._block_of(time, start_s) for time in span)
             self._in_train[channel, max(first - MARGIN, 0) : last + MARGIN + 1] = True
 
-    def _exclusions(self) -> np.ndarray:
+    def _exclusions(self, start_s: float) -> np.ndarray:
         """Return the codes of the blocks of the tile that is being decided."""
         codes = self._codes[:, NOW].copy()
         for code in BEFORE if self._codes.any() else ():
             wide = slice(NOW.start - AFTER[code], NOW.stop + BEFORE[code])
             near = _dilated(self._codes[:, wide] == code, BEFORE[code], AFTER[code])
             codes[near & (codes == VALID)] = code
-        sustained = self._with_tail(self._sustained()) | self._in_train[:, NOW]
+        sustained = self._sustained()
+        self._add_first_potentials(sustained, start_s)
+        sustained = self._with_tail(sustained[:, :TILE_BLOCKS]) | self._in_train[:, NOW]
         codes[sustained & (codes == VALID)] = CONTRACTION
         return codes
+
+    def _add_first_potentials(self, sustained: np.ndarray, start_s: float) -> None:
+        """Let contractions begin with their first potentials, which come one by one."""
+        busy = sustained | self._in_train[:, NOW.start : NOW.start + sustained.shape[1]]
+        for channel in np.flatnonzero(busy.any(axis=1)).tolist():
+            for candidate in reversed(self._candidates[channel]):
+                block = self._block_of(candidate.peak_s, start_s)
+                after = block - NOW.start
+                if 0 <= after and busy[channel, after : after + CHAIN + 1].any():
+                    stop = block + 1 + int(np.argmax(busy[channel, after:]))
+                    self._in_train[channel, block - 1 : stop] = True
+                    busy[channel, after : stop - NOW.start] = True
 
     def _with_tail(self, sustained: np.ndarray) -> np.ndarray:
         """Let contractions go on to the first pause: their last potentials come one by one."""
         if not sustained.any() and (self._since_sustained >= TAIL).all():
             return sustained
         active = self._power[:, NOW] > ACTIVE
+        known = self._codes[:, NOW] == VALID  # a gap is no pause
         for block in range(TILE_BLOCKS):
-            now = sustained[:, block]
-            self._since_sustained = np.where(now, 0, np.minimum(self._since_sustained + 1, TAIL))
-            self._since_active = np.where(now | active[:, block], 0, self._since_active + 1)
+            now, later = sustained[:, block], known[:, block]
+            since = np.minimum(self._since_sustained + later, TAIL)
+            self._since_sustained = np.where(now, 0, since)
+            self._since_active = np.where(now | active[:, block], 0, self._since_active + later)
             # After a pause, only a new contraction starts anew.
             self._since_sustained[self._since_active > PAUSE] = TAIL
             sustained[:, block] |= self._since_sustained < TAIL
         return sustained
 
     def _sustained(self) -> np.ndarray:
-        """Return which blocks of the tile lie in sustained activity.
+        """Return which blocks of the tile, and of what follows, lie in sustained activity.
 
         Most of the second around a block is active, or of the time that follows or precedes it:
         these find the beginning and the end. Or a quarter of a second near it is active
         throughout, as in a step.
         """
-        reach = MARGIN + HALF_SECOND
-        active = self._power[:, NOW.start - reach : NOW.stop + reach] > ACTIVE
+        reach, n = MARGIN + HALF_SECOND, TILE_BLOCKS + CHAIN
+        active = self._power[:, NOW.start - reach : NOW.start + n + reach] > ACTIVE
         if active.sum(axis=1).max() < RUN_SHARE * RUN:
-            return np.zeros((len(active), TILE_BLOCKS), dtype=bool)
+            return np.zeros((len(active), n), dtype=bool)
+        unknown = n + 2 * reach - active.shape[1]
+        active = np.pad(active, ((0, 0), (0, max(unknown, 0))))
         count = np.cumsum(np.pad(active, ((0, 0), (1, 0))), axis=1, dtype=int)
 
         def most(length: int, share: float) -> np.ndarray:
@@ -224,11 +243,11 @@ class Decider:
         around = _dilated(most(2 * HALF_SECOND + 1, share), MARGIN, MARGIN)
         beside = most(reach + 1, share)
         after = RUN + RUN_MARGIN - 1
-        runs = most(RUN, RUN_SHARE)[:, reach - after : reach + TILE_BLOCKS + RUN_MARGIN]
+        runs = most(RUN, RUN_SHARE)[:, reach - after : reach + n + RUN_MARGIN]
         return np.asarray(
             around
-            | beside[:, :TILE_BLOCKS]
-            | beside[:, -TILE_BLOCKS:]
+            | beside[:, :n]
+            | beside[:, -n:]
             | _dilated(runs, RUN_MARGIN, after)
         )
 
