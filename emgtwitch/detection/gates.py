@@ -23,6 +23,7 @@ JUMP_SHARE = 0.62  # of the amplitude within a millisecond: an electrode pop
 # (`benchmarks/coarse_converter.py`).
 LEAST_LSB = 2.9
 ALIKE, SAME = 0.7, 0.8
+LEAST_TREND = 5  # intervals, from which on a steady change can be told from chance
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,21 @@ def _regular_span(
             part.min() > rhythm.shortest_s
             and part.max() < rhythm.longest_s
             and rhythm.mean_s[0] < mean < rhythm.mean_s[1]
-            and part.std(ddof=1) < preset.regularity * rhythm.variation * mean
+            and _scatter(part) < preset.regularity * rhythm.variation * mean
         ):
             return float(times[first]), float(times[first + n])
     return None
+
+
+def _scatter(intervals: np.ndarray) -> float:
+    """Return the standard deviation about a straight line: effort quickens a unit steadily."""
+    n = len(intervals)
+    if n < LEAST_TREND:
+        return float(intervals.std(ddof=1))
+    steps = np.arange(n) - (n - 1) / 2
+    spread = float(np.square(intervals - intervals.mean()).sum())
+    trend = float(steps @ intervals) ** 2 / float(steps @ steps)
+    return float(np.sqrt(max(spread - trend, 0) / (n - 2)))
 
 
 def shared_reason(
