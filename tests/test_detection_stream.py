@@ -89,11 +89,11 @@ def test_gain_and_polarity_change_only_amplitudes(short, factor):
     np.testing.assert_allclose(abs(factor) * plain["amplitude_uv"], scaled["amplitude_uv"])
 
 
-@pytest.mark.parametrize("sfreq", [1000.0, 2000.0])
+@pytest.mark.parametrize("sfreq", [200.0, 250.0, 500.0, 1000.0, 2000.0])
 def test_provisional_within_60_ms_and_final_within_1_s(sfreq):
     recording = simulate_recording(Scenario(minutes=0.5, sfreq=sfreq, rate_per_min=40), seed=5)
     detector = StreamingDetector(sfreq, recording.ch_names)
-    block = round(0.01 * sfreq)
+    block = round(0.01 * sfreq) if sfreq > 500 else 1
     early, late = [], []
     for start in range(0, recording.signal_uv.shape[1], block):
         now = (start + block) / sfreq
@@ -112,20 +112,6 @@ def test_provisional_within_60_ms_and_final_within_1_s(sfreq):
         assert len(delays) <= 1
         announced += len(delays) == 1 and delays[0] <= 0.06
     assert announced >= 0.95 * len(twitches)
-
-
-def test_few_samples_a_second_do_not_delay_most_provisional_events():
-    recording = simulate_recording(Scenario(minutes=1, sfreq=200, rate_per_min=40), seed=5)
-    detector = StreamingDetector(200.0, recording.ch_names)
-    delays_s = [
-        (sample + 1) / 200 - event.peak_time
-        for sample in range(recording.signal_uv.shape[1])
-        for event in detector.push(recording.signal_uv[:, sample : sample + 1])
-        if event.provisional
-    ]
-    assert len(delays_s) > 20
-    assert np.quantile(delays_s, 0.7) <= 0.0601
-    assert max(delays_s) <= 0.1
 
 
 def test_what_goes_on_is_known_before_it_ends():

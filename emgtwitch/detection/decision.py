@@ -245,10 +245,7 @@ class Decider:
         after = RUN + RUN_MARGIN - 1
         runs = most(RUN, RUN_SHARE)[:, reach - after : reach + n + RUN_MARGIN]
         return np.asarray(
-            around
-            | beside[:, :n]
-            | beside[:, -n:]
-            | _dilated(runs, RUN_MARGIN, after)
+            around | beside[:, :n] | beside[:, -n:] | _dilated(runs, RUN_MARGIN, after)
         )
 
     def _local_noise_reason(self, candidate: Candidate, block: int) -> str:

@@ -173,8 +173,9 @@ class FrontEnd:
     def __init__(self, n_channels: int, grid: Grid, mains: str) -> None:
         self._grid = grid
         self.sos = band_pass(grid.sfreq)
-        self.look_ahead = max(4, round(AROUND_S * grid.sfreq))
         self._longest_glitch = min(2, int(GLITCH_S * grid.sfreq))
+        # Where no impulse can be told from a potential, nothing is to be waited for.
+        self.look_ahead = max(4, round(AROUND_S * grid.sfreq)) if self._longest_glitch else 0
         self._gaps = GapBridge(n_channels)
         self._past = np.zeros((n_channels, self.look_ahead))
         self._filter = BlockFilter(self.sos, n_channels, grid)
@@ -209,8 +210,9 @@ class FrontEnd:
         extended[:, :ahead] = self._past
         self._gaps.bridge(samples, samples.shape[1] - ahead, extended[:, ahead:], keep=keep)
         glitches = self._remove_glitches(extended, noise_sd)
-        past = extended[:, -2 * ahead : -ahead].copy()
-        clean = extended[:, ahead:-ahead]
+        end = extended.shape[1] - ahead
+        past = extended[:, end - ahead : end].copy()
+        clean = extended[:, ahead:end]
         for start in range(0, clean.shape[1], self._grid.n_tile):
             self.mains.subtract(clean[:, start : start + self._grid.n_tile], noise_sd, keep=keep)
         seen = self._filter.filter(clean, keep=keep)

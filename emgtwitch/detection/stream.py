@@ -16,7 +16,6 @@ from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.noise import LEVEL_TILES
 from emgtwitch.detection.settings import Settings
-from emgtwitch.detection.statistic import AFTER_S
 from emgtwitch.detection.validity import Validity
 from emgtwitch.errors import InputError
 from emgtwitch.event_table import FASCICULATION, Event
@@ -27,7 +26,8 @@ IMPOSSIBLE_UV = 1e9  # a kilovolt: no sample, whatever the unit was taken for
 # A score so many times a candidate's own, in another channel, may come from the muscle that the
 # candidate is the crosstalk of.
 LARGER = 8.0
-EARLY_S = 0.008  # a provisional event is the maximum over this to either side
+EARLY_S = 0.008  # a provisional event is the maximum over this to either side,
+EARLY_AFTER_S = 0.034  # of the statistic with no more than this after the middle of the potential
 WHITEN_TILES = 6  # after which it is seen whether a channel is to be whitened anew
 
 
@@ -315,12 +315,12 @@ class StreamingDetector:
             return []
         clean, new, _ = self._front.process(self._raw[:, : n + ahead], self._noise_sd(), keep=False)
         # A slow recording's window is longer than may be waited for: its end is taken as silence.
-        early = self._matcher.bank.after - round(AFTER_S * self.grid.seen_sfreq)
+        early = max(self._matcher.bank.after - round(EARLY_AFTER_S * self.grid.seen_sfreq), 0)
         new = np.pad(new, ((0, 0), (0, early * hop)))
         seen = self._matcher.seen(new, keep=False)
         score = self._scores(seen, self._matcher.pieces(seen))[:, : n // hop + early]
         score = np.concatenate([self._score[:, -2 * self._reach :], score], axis=1)
-        reach = max(1, round(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
+        reach = max(1, int(EARLY_S * self.grid.seen_sfreq / self.grid.hop))
         channels, positions = maxima(score, self._threshold, reach)
         events = []
         for channel, position in zip(channels.tolist(), positions.tolist(), strict=True):
