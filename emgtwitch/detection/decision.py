@@ -198,12 +198,11 @@ class Decider:
         busy = sustained | self._in_train[:, NOW.start : NOW.start + sustained.shape[1]]
         for channel in np.flatnonzero(busy.any(axis=1)).tolist():
             for candidate in reversed(self._candidates[channel]):
-                block = self._block_of(candidate.peak_s, start_s)
-                after = block - NOW.start
-                if 0 <= after and busy[channel, after : after + CHAIN + 1].any():
-                    stop = block + 1 + int(np.argmax(busy[channel, after:]))
-                    self._in_train[channel, block - 1 : stop] = True
-                    busy[channel, after : stop - NOW.start] = True
+                at = self._block_of(candidate.peak_s, start_s) - NOW.start
+                if at >= 0 and busy[channel, at : at + CHAIN + 1].any():
+                    stop = at + 1 + int(np.argmax(busy[channel, at:]))
+                    busy[channel, at:stop] = True
+                    self._in_train[channel, NOW.start + at - 1 : NOW.start + stop] = True
 
     def _with_tail(self, sustained: np.ndarray) -> np.ndarray:
         """Let contractions go on to the first pause: their last potentials come one by one."""

@@ -126,7 +126,7 @@ class MainsCanceller:
             left -= (self._amplitude[channels, line, None] * turning).real
         window = np.hanning(n + 2)[1:-1]
         power = samples.var(axis=1)
-        # Not in a gap. The noise alone does not tell: it is too high where false lines were started.
+        # Not in a gap. The noise alone does not tell: false lines make it too high.
         there = power > np.where(np.isfinite(noise_sd), noise_sd**2 / 2, 0.0)
         there |= np.count_nonzero(np.diff(samples), axis=1) > n / 2
         # The hum of a loose electrode ends at once: then the loop jumps to what is there now.
