@@ -162,6 +162,8 @@ class Decider:
         The first potentials of a contraction come before its train can be told from chance.
         """
         for channel, found in enumerate(self._candidates):
+            if len(found) <= gates.SHORT_RHYTHM.intervals:
+                continue
             for candidate in found:
                 if candidate.reason or candidate.time_s < start_s:
                     continue

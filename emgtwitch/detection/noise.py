@@ -12,7 +12,7 @@ from scipy.special import gammainc
 QUANTILE = 0.3  # of the powers of short blocks, trusted to be free of activity
 _QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
 LEVEL_S = 8.0  # memory of the level
-LEVEL_TILES = 3  # from one calculation of the level to the next
+LEVEL_TILES = 4  # from one calculation of the level to the next
 SHAPE_S = 20.0  # memory of the autocovariance
 HIGH_S = 2.5  # memory of the level at high frequencies
 # A block that is not quiet counts as this many times the present level, so that a contraction of

@@ -28,7 +28,7 @@ IMPOSSIBLE_UV = 1e9  # a kilovolt: no sample, whatever the unit was taken for
 LARGER = 8.0
 EARLY_S = 0.008  # a provisional event is the maximum over this to either side,
 EARLY_AFTER_S = 0.034  # of the statistic with no more than this after the middle of the potential
-WHITEN_TILES = 6  # after which it is seen whether a channel is to be whitened anew
+WHITEN_TILES = 2 * LEVEL_TILES  # after which it is seen whether a channel is to be whitened anew
 
 
 class StreamingDetector:
