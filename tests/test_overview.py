@@ -72,9 +72,9 @@ def test_a_rejected_candidate_is_marked_unless_its_time_is_shaded():
     signal[0, 7500:] += 400  # the step of an electrode
     signal[0, 9500:9900] = np.nan
     found, figure = drawn(signal, ["calf_L"])
-    pops = found.events["peak_time"][found.events["reason"] == "pop"]
-    assert len(pops) > 0
-    assert_allclose(figure.axes[0].lines[1].get_xdata(), pops)
+    rejected = found.events[np.isin(found.events["reason"], ["pop", "motion"])]
+    assert "pop" in rejected["reason"]
+    assert_allclose(figure.axes[0].lines[1].get_xdata(), rejected["peak_time"])
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "rejected (artefact)" in legend
     row = found.events[found.events["reason"] == "pop"][:1].copy()
@@ -83,7 +83,7 @@ def test_a_rejected_candidate_is_marked_unless_its_time_is_shaded():
     contraction["peak_time"], contraction["reason"] = 6.5, "contraction"
     more = replace(found, events=np.concatenate([found.events, row, contraction]))
     figure = overview(raw_of(signal, ["calf_L"]), more, title="")
-    assert_allclose(figure.axes[0].lines[1].get_xdata(), pops)
+    assert_allclose(figure.axes[0].lines[1].get_xdata(), rejected["peak_time"])
 
 
 def test_many_channels_show_the_busiest():
