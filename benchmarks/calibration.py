@@ -34,8 +34,8 @@ CONDITIONS = (
     *(Condition("pink", sfreq) for sfreq in (200, 1000, 4000)),
     *(Condition("AR(2)", sfreq) for sfreq in (500, 1000, 2000)),
     *(Condition(noise_uv=noise_uv) for noise_uv in (1, 20)),
-    *(Condition(lsb_uv=lsb_uv) for lsb_uv in (1.0, 4.03, 16.1, 24.4)),
-    *(Condition("pink", lsb_uv=lsb_uv) for lsb_uv in (4.03, 24.4)),
+    *(Condition(lsb_uv=lsb_uv) for lsb_uv in (1.0, 4.03, 8.0, 16.1, 24.4)),
+    *(Condition("pink", lsb_uv=lsb_uv) for lsb_uv in (4.03, 8.0, 24.4)),
     Condition(per_hour=6, channel_hours=20),
     Condition("pink", per_hour=6, channel_hours=20),
 )

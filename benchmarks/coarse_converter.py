@@ -36,7 +36,7 @@ class Condition:
 
 CONDITIONS = tuple(
     Condition(lsb_uv, offset, wander)
-    for lsb_uv in (12.0, 16.1, 24.4)
+    for lsb_uv in (8.0, 12.0, 16.1, 24.4)
     for offset in (0.0, 0.3, 0.5)
     for wander in (0.0, 0.2)
 )
