@@ -201,10 +201,11 @@ class Decider:
         for channel in np.flatnonzero(busy.any(axis=1)).tolist():
             for candidate in reversed(self._candidates[channel]):
                 at = self._block_of(candidate.peak_s, start_s) - NOW.start
-                if at >= 0 and busy[channel, at : at + CHAIN + 1].any():
-                    stop = at + 1 + int(np.argmax(busy[channel, at:]))
-                    busy[channel, at:stop] = True
-                    self._in_train[channel, NOW.start + at - 1 : NOW.start + stop] = True
+                soon = np.flatnonzero(busy[channel, max(at, 0) : at + CHAIN + 1])
+                if at >= 0 and len(soon) and soon[0] > 0:
+                    first = at + int(soon[0])
+                    busy[channel, at:first] = True
+                    self._in_train[channel, NOW.start + at - 1 : NOW.start + first] = True
 
     def _with_tail(self, sustained: np.ndarray) -> np.ndarray:
         """Let contractions go on to the first pause: their last potentials come one by one."""
