@@ -114,6 +114,16 @@ def test_doubts_about_a_rate_are_told(tmp_path, capsys):
     assert "sol_R: no valid time: gap" in gone
 
 
+def test_less_noise_than_skin_makes_is_doubted(tmp_path, capsys):
+    signal_uv = np.random.default_rng(2).normal(scale=0.3, size=(40_000, 2))
+    path = tmp_path / "log.csv"
+    np.savetxt(path, signal_uv, "%.4f", ",", header="calf_L,calf_R", comments="")
+    assert main(["detect", str(path), "--sfreq", "1000", "--unit", "uV", "--quiet"]) == 0
+    for side, line in zip("LR", capsys.readouterr().err.splitlines(), strict=True):
+        assert f"calf_{side}: noise of 0.2" in line
+        assert "less than skin makes: the unit is probably wrong" in line
+
+
 def test_a_picture_on_request(recording, tmp_path):
     odd = recording.rename(tmp_path / "a$b$c.bdf")
     assert main(["detect", str(odd), "--pictures", "--quiet"]) == 0

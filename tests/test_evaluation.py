@@ -285,7 +285,7 @@ def test_command_prints_tables(tables, capsys):
     assert lines[-3].split() == ["contraction", "0.05", "1", "20.00"]
     assert lines[-1] == (
         "2 candidates: 1 accepted by both tables, 1 by the first only, 0 by the second only, "
-        "0 by none; kappa 0.000"
+        "0 by none; kappa 0.000, which tells nothing where none is rejected by both"
     )
 
 

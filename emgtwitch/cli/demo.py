@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\n{LIMITS}\n")
     print(
         f"Against the truth of this simulation: {total.true_positives} of {true} twitches found "
-        f"(recall {total.recall:.0%}), {total.false_alarms_per_hour:.1f} false alarms per hour."
+        f"(recall {total.recall:.0%}), {total.false_alarms_per_hour:.1f} false alarms per "
+        "channel and hour."
     )
     return 0
 

@@ -225,10 +225,11 @@ def _as_tables(scores: "Scores") -> str:
 
 def _agreement_text(agreement: "Agreement") -> str:
     noun = "candidate" if agreement.candidates == 1 else "candidates"
+    hint = "" if agreement.neither else ", which tells nothing where none is rejected by both"
     return (
         f"{agreement.candidates} {noun}: {agreement.both} accepted by both tables, "
         f"{agreement.only_first} by the first only, {agreement.only_second} by the second only, "
-        f"{agreement.neither} by none; kappa {_number(agreement.kappa, '.3f')}"
+        f"{agreement.neither} by none; kappa {_number(agreement.kappa, '.3f')}{hint}"
     )
 
 

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ SAFETY = """\
 ELECTRODES ON A BODY: only with a laptop on battery and nothing else plugged into it (no charger, no
 screen, no network cable), or with a USB isolator. Both sensors on one isolated supply. Not with a
 pacemaker or another implant, not on broken skin."""
+READING = ("sfreq", "unit", "uv_per_count", "stream")
 # The names of `firmware_bridge.decoders.formats.FORMATS`, so that help need not load them.
 WIRE_FORMATS = ("emgt", "text", "byb", "chords", "openeeg", "cyton", "bitalino")
 
@@ -77,8 +79,15 @@ def add_file_options(group: "argparse._ArgumentGroup") -> None:
 
 
 def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return those options as keyword arguments of `emgtwitch.read_recording`."""
-    return {name: getattr(arguments, name) for name in ("sfreq", "unit", "uv_per_count", "stream")}
+    """Return those of them that were given, as keyword arguments of `emgtwitch.read_recording`."""
+    values = {name: getattr(arguments, name) for name in READING}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def kept_reading(found: "Detections | None") -> dict[str, Any]:
+    """Return the reading options with which the recording of a table was read."""
+    kept = found.settings.get("reading") if found else None
+    return {name: kept[name] for name in READING if name in kept} if isinstance(kept, dict) else {}
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -177,19 +186,29 @@ def device_in_words(info: "DeviceInfo") -> str:
     return ", ".join(filter(None, parts))
 
 
-def detected(recording: Path, arguments: argparse.Namespace) -> "tuple[BaseRaw, Detections]":
-    """Read a recording as the arguments say, and detect in it; a refusal names the file."""
+def detected(
+    recording: Path, reading: dict[str, Any], **choices: Any
+) -> "tuple[BaseRaw, Detections]":
+    """Read a recording and detect in it; a refusal names the file.
+
+    Parameters
+    ----------
+    recording
+        Its file.
+    reading
+        As `reading_options` returns them; the settings of the result tell them, so that the same
+        recording can be read in the same way again.
+    **choices
+        For `emgtwitch.detect`.
+    """
     from emgtwitch.detection.files import detect
     from emgtwitch.recording.read import read_recording
 
-    raw = read_recording(recording, **reading_options(arguments))
+    raw = read_recording(recording, **reading)
     try:
-        found = detect(
-            raw,
-            progress=not arguments.quiet,
-            channels=arguments.channels,
-            **detection_options(arguments),
-        )
+        found = detect(raw, **choices)
     except InputError as error:
         raise InputError(f"{recording}: {error}") from error
+    if reading:
+        found = replace(found, settings={**found.settings, "reading": reading})
     return raw, found

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 HEADER = ("twitches", "valid min", "per min", "95 %", "noise µV", "floor µV", "excluded")
 LEGEND = (
-    "per min: twitches per valid minute, with the exact Poisson interval (95 %); noise: rms;\n"
-    "floor: peak to peak of a twitch that is found half of the time; excluded: not searched."
+    "per min: twitches per valid minute; 95 %: exact interval of a count of twitches that come\n"
+    "independently (Poisson), too narrow for those in bursts, for which the report widens it.\n"
+    "noise: rms; floor: peak to peak of a twitch that is found half of the time."
 )
 _SHORTEST_S = 0.5
 _SHORTEST_VALID_S = 30.0  # of valid time for a rate
 _MOST_NOISE_UV = 1000.0  # rms; on skin it is 1-20 µV (Huigen 2002)
+_LEAST_NOISE_UV = 0.4  # rms, from 20 to 450 Hz: what the heat of 20 kohm makes (Johnson 1928)
 
 
 def cells(rate: "ChannelRate") -> list[str]:
@@ -111,3 +113,8 @@ def doubts(found: "Detections") -> Iterator[str]:
             yield f"{rate.channel}: {60 * rate.valid_min:.0f} valid s are too short for a rate"
         if rate.noise_uv > _MOST_NOISE_UV:
             yield f"{rate.channel}: noise of {rate.noise_uv:.0f} µV: the unit is probably wrong"
+        elif rate.noise_uv < _LEAST_NOISE_UV:
+            yield (
+                f"{rate.channel}: noise of {rate.noise_uv:.2g} µV, less than skin makes: the unit "
+                "is probably wrong, or this is no raw signal but a smoothed envelope"
+            )

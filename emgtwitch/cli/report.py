@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,9 @@ Page 1 is the answer: which side twitches more, by how much, how sure that is, w
 far the recordings can be trusted. Then one page per recording, and the methods. Dates, conditions,
 treatments and symptoms come from the tables of an EMG-BIDS data set; emgtwitch note fills them in.
 
-Event tables are used where they are there, by this version and not older than the recording; else
-the recordings are searched first and the tables saved, as by emgtwitch detect.
+Event tables are used where they are there, by this version and not older than the recording. Else,
+or if an option asks for something else than they hold, the recordings are searched first and the
+tables saved, as by emgtwitch detect; what is not given is then as it was.
 
 examples:
   emgtwitch report my_dataset                     all recordings of one person
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         hidden = True if arguments.quiet else None
         return tqdm(items, desc=what, total=total, disable=hidden, leave=False)
 
-    Settings(**{name: value for name, value in _wanted(arguments).items() if value is not None})
+    Settings(**_wanted(arguments))
     _check_output(arguments.output)
     pairs = _recordings(arguments.paths)
     _check_one_person(pairs)
@@ -129,7 +130,22 @@ def _tell(view: Any, arguments: argparse.Namespace, pdf: str) -> None:
 
 
 def _wanted(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in _DETECTION}
+    """Return the choices about the detector that were given."""
+    values = {name: getattr(arguments, name) for name in _DETECTION}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _choices(old: "Detections | None", wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the choices for the detector: those of the old table, unless told otherwise."""
+    kept = {name: old.settings[name] for name in _DETECTION if old and name in old.settings}
+    if wanted.get("preset", kept.get("preset")) != kept.get("preset"):
+        kept.pop("false_alarms_per_hour", None)  # each preset has its own
+    return kept | dict(wanted)
+
+
+def _reading(old: "Detections | None", arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return how to read a recording: as for its old table, unless told otherwise."""
+    return options.kept_reading(old) | options.reading_options(arguments)
 
 
 def _check_output(path: Path) -> None:
@@ -203,10 +219,12 @@ def _source(table: Path, recording: Path | None, arguments: argparse.Namespace) 
 
     if recording is None:
         return _reviewed(Source(read_study([table])[0]), table, arguments.reviewer)
-    source = _reviewed(Source(read_study([recording])[0]), table, arguments.reviewer)
+    searched = Source(read_study([recording])[0])
+    source = _reviewed(searched, table, arguments.reviewer)
+    reading = _reading(searched.entry.found, arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SignalWarning)  # told when it was searched
-        raw = read_recording(recording, **options.reading_options(arguments))
+        raw = read_recording(recording, **reading)
     return replace(source, waveforms=waveforms_of(raw, source.entry.found))
 
 
@@ -242,8 +260,9 @@ def _current(table: Path, recording: Path, arguments: argparse.Namespace) -> boo
     found = _old(table)
     if found is None:
         return False
-    wanted = {name: value for name, value in _wanted(arguments).items() if value is not None}
-    same = all(found.settings.get(name) == value for name, value in wanted.items())
+    kept = {name: found.settings[name] for name in _DETECTION if name in found.settings}
+    same = _choices(found, _wanted(arguments)) == kept
+    same &= _reading(found, arguments) == options.kept_reading(found)
     newer = table.stat().st_mtime >= recording.stat().st_mtime
     if same and newer and found.version == __version__:
         return True
@@ -281,20 +300,17 @@ def _detect_all(
 
 def _detect(table: Path, recording: Path, arguments: argparse.Namespace) -> None:
     """Search a recording as its old table was, unless told otherwise, and save the table."""
-    from emgtwitch.detection.files import detect
     from emgtwitch.recording.derivatives import dataset_of, make_derivative_folder
-    from emgtwitch.recording.read import read_recording
 
     old = _old(table)
     if old is None and table.exists():
         raise InputError(f"{table} is there, and not by emgtwitch detect; move it away first")
-    chosen = {name: old.settings[name] for name in _DETECTION if old and name in old.settings}
-    chosen |= {name: value for name, value in _wanted(arguments).items() if value is not None}
-    raw = read_recording(recording, **options.reading_options(arguments))
-    try:
-        found = detect(raw, progress=not arguments.quiet, **chosen)
-    except InputError as error:
-        raise InputError(f"{recording}: {error}") from error
+    _, found = options.detected(
+        recording,
+        _reading(old, arguments),
+        progress=not arguments.quiet,
+        **_choices(old, _wanted(arguments)),
+    )
     dataset = dataset_of(recording)
     if dataset:
         make_derivative_folder(dataset, table)

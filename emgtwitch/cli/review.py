@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     table = arguments.events or table_of(arguments.recording)
     review = open_review(table, arguments.reviewer)
     target = reviewed_path(table, arguments.reviewer)
-    raw = read_recording(arguments.recording, **options.reading_options(arguments))
+    reading = options.kept_reading(review.found) | options.reading_options(arguments)
+    raw = read_recording(arguments.recording, **reading)
     _check_same(raw, review, table)
     if not os.access(target.parent, os.W_OK):  # before any work is done
         raise InputError(f"{target}: cannot be written: the folder is read-only")

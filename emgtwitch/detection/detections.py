@@ -234,7 +234,7 @@ class Detections:
                 events,
                 accounts,
                 tuple(entry["side"] for entry in about["channels"].values()),
-                about["settings"],
+                dict(about["settings"]),
                 about["source"],
                 about["start"] and datetime.fromisoformat(about["start"]),
                 about["software"]["version"],
