@@ -456,7 +456,7 @@ def test_the_demo_prints_rates_limits_and_the_truth(demo):
         hits += score.true_positives
         false_alarms += score.false_alarms
     assert f": {hits} of " in lines[-1]
-    assert lines[-1].endswith("false alarms per hour.")
+    assert lines[-1].endswith("false alarms per channel and hour.")
     assert hits > 400
 
 

@@ -335,6 +335,7 @@ def test_the_command_notes_a_recording(study, capsys, inside):
 
 def test_what_the_command_refuses(study, capsys, tmp_path):
     assert "no BIDS data set" in refused(capsys, tmp_path)
+    assert "there is no such folder" in refused(capsys, tmp_path / "emg")
     assert "not in" in refused(capsys, study, "--subject", "02")
     assert "--session 2026-05-17" in refused(capsys, study, "--cramps", "1")
     assert "neither a day" in refused(capsys, study, "--session", "May", "--cramps", "1")

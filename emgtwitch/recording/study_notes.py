@@ -144,6 +144,8 @@ def read_notes(dataset: Path) -> tuple[SubjectNotes, ...]:
     InputError
         It is no data set, or a table has a row of another length than its first line.
     """
+    if not dataset.exists():
+        raise InputError(f"{dataset}: there is no such folder")
     if not (dataset / DESCRIPTION).is_file():
         raise InputError(f"{dataset}: no BIDS data set, there is no {DESCRIPTION} in it")
     recordings = _recordings(dataset)
