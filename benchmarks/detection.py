@@ -60,12 +60,12 @@ cramps and artefacts are false alarms for every method.
 COARSE = """\
 Up to steps of the converter of twice the noise rms in the band (8 µV with the white noise here;
 pink noise has most of its own below the band) the rate asked for holds. Where steps are larger,
-nothing below {steps:g} of them peak to peak counts, and noise then gives fewer false alarms than the
-{per_hour:g} an hour asked for, down to none. The last columns tell why no threshold could give just that
-rate: they count what passes the same threshold and is smaller. Behind such a converter noise is a
-flicker between codes, and how it flickers depends on where between two codes the signal rests,
-which a drift of a few µV changes. Without the limit one and the same noise of 4 µV would give
-anything from none to many times what was asked for."""
+nothing below {steps:g} of them peak to peak counts, and noise then gives fewer false alarms than
+the {per_hour:g} an hour asked for, down to none. The last columns tell why no threshold could give
+just that rate: they count what passes the same threshold and is smaller. Behind such a converter
+noise is a flicker between codes, and how it flickers depends on where between two codes the signal
+rests, which a drift of a few µV changes. Without the limit one and the same noise of 4 µV would
+give anything from none to many times what was asked for."""
 
 NUISANCES = """\
 Ours only, all twitches, {n} recordings of each scenario, with the exact 95 % interval of the count:

@@ -199,6 +199,22 @@ def test_an_overload_while_mains_is_being_found_leaves_no_false_mains(start_s):
     assert is_twitch(final(events)).sum() <= 1
 
 
+@pytest.mark.parametrize("flat_s", [0.7, 3.0, 12.0])
+@pytest.mark.parametrize("lsb_uv", [None, 0.05, 4.0])
+def test_a_flat_start_is_no_noise(flat_s, lsb_uv):
+    """As where an amplifier is switched on, or starts at its rail."""
+    rng = np.random.default_rng(2)
+    signal_uv = 4 * rng.standard_normal((1, 30_000))
+    signal_uv[:, : round(1000 * flat_s)] = 900.0
+    if lsb_uv:
+        signal_uv = lsb_uv * np.rint(signal_uv / lsb_uv)
+    detector, events = feed(signal_uv, [], names=["calf_L"], lsb_uv=lsb_uv)
+    (account,) = detector.account()
+    assert account.valid_s > 30 - flat_s - 4
+    assert 3 < account.noise_uv < 5
+    assert is_twitch(final(events)).sum() <= 1
+
+
 @pytest.mark.parametrize("value", [0.0, 123.0, np.nan])
 def test_a_dead_channel_is_excluded_and_disturbs_no_other(short, value):
     dead = short.signal_uv.copy()

@@ -9,7 +9,7 @@ SATURATED_S = 0.003  # and at least four samples on one value far from the basel
 SATURATED_SD = 20.0  # times the noise from the baseline
 SATURATED_LSB = 4.0  # and at least so many steps: the tip of a potential in a coarse recording
 # Without any change, where the noise exceeds the converter's step, or, as long as it is not known,
-# where most samples have been seen to differ.
+# unless only some samples have been seen to differ.
 FLAT_BLOCKS = 2
 DEAD_S = 10.0  # without any change, whatever the step
 BASELINE_TILES = 31  # over whose means the baseline is the median: a few seconds
@@ -33,7 +33,8 @@ class Validity:
         self._last = np.full(n_channels, np.nan)
         self._middles = np.full((n_channels, BASELINE_TILES), np.nan)
         self._still = np.zeros(n_channels, dtype=int)
-        self._lively = np.zeros(n_channels, dtype=bool)  # most samples of a tile differed
+        # Blocks have been seen in which most samples differed, and such in which only some did.
+        self._lively, self._coarse_seen = np.zeros((2, n_channels), dtype=bool)
         self._run = max(4, round(SATURATED_S * grid.sfreq))
 
     @property
@@ -59,7 +60,7 @@ class Validity:
         """
         before, self._last = self._last, raw[:, -1].copy()
         still: np.ndarray = np.empty(raw.shape, dtype=bool)
-        still[:, 0] = raw[:, 0] == before
+        still[:, 0] = (raw[:, 0] == before) | (np.isnan(before) & np.isfinite(raw[:, 0]))
         np.equal(raw[:, 1:], raw[:, :-1], out=still[:, 1:])
         tiles = raw.reshape(len(raw), -1, self._grid.n_tile)
         still = still.reshape(tiles.shape)
@@ -81,8 +82,7 @@ class Validity:
                 self._mark_flat(codes[channel, i], still[channel, i], noise_sd[channel], channel)
             self._still[~held[:, i]] = 0
             if np.isinf(noise_sd).any():
-                differ = ~still[:, i] & np.isfinite(tiles[:, i])
-                self._lively |= np.count_nonzero(differ, axis=1) > self._grid.n_tile / 2
+                self._look_for_life(~still[:, i] & np.isfinite(tiles[:, i]))
         return codes
 
     def _per_block(self, mask: np.ndarray) -> np.ndarray:
@@ -102,12 +102,21 @@ class Validity:
         steps = np.where(size > least, size, np.inf)
         self._least_step[coarse] = np.minimum(self._least_step[coarse], steps.min(axis=1))
 
+    def _look_for_life(self, differ: np.ndarray) -> None:
+        """See whether samples differ most of the time: then standing still is no noise."""
+        share = self._per_block(differ).mean(axis=2)
+        self._lively |= (share > 0.5).any(axis=1)
+        self._coarse_seen |= ((share > 0) & (share <= 0.5)).any(axis=1)
+
     def _mark_flat(
         self, codes: np.ndarray, still: np.ndarray, noise_sd: float, channel: int
     ) -> None:
         still = np.asarray(self._per_block(still).all(axis=1))
-        noisy = noise_sd > self.lsb_uv[channel] if np.isfinite(noise_sd) else self._lively[channel]
-        limit = FLAT_BLOCKS if noisy else round(DEAD_S / self._grid.block_s)
+        limit = round(DEAD_S / self._grid.block_s)
+        if np.isfinite(noise_sd):
+            limit = FLAT_BLOCKS if noise_sd > self.lsb_uv[channel] else limit
+        elif self._lively[channel] or not self._coarse_seen[channel]:
+            limit = 1  # or it would be the first that is known of the noise
         for block in range(TILE_BLOCKS):
             self._still[channel] = self._still[channel] + 1 if still[block] else 0
             if self._still[channel] >= limit and codes[block] == VALID:
