@@ -61,18 +61,39 @@ def over_recordings(view: View) -> bytes:
     heights = [1.45, 0.95, 0.65] if felt else [1.7, 1.15]
 
     def draw(figure: "Figure") -> None:
-        grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
-        axes = list(grid)
-        _rates(axes[0], view, places)
-        _ratios(axes[1], view, places)
-        if felt:
-            _felt(axes[2], felt)
-        days = [x for noted in felt.values() for x in noted.at.tolist()]
-        _time_axis(axes[-1], view.recordings, places, days)
-        _treatments(axes, view, places)
-        figure.align_ylabels(axes)
+        _draw(figure, view, places, felt, heights)
 
     return picture(sum(heights) + 0.75, draw)
+
+
+def _draw(
+    figure: "Figure",
+    view: View,
+    places: _Places,
+    felt: dict[str, _Noted],
+    heights: Sequence[float],
+) -> None:
+    axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
+    _rates(axes[0], view, places)
+    _ratios(axes[1], view, places)
+    if felt:
+        _felt(axes[2], felt)
+    days = [x for noted in felt.values() for x in noted.at.tolist()]
+    _time_axis(axes[-1], view.recordings, places, days)
+    _treatments(axes, view, places)
+    figure.align_ylabels(axes)
+
+
+def goes_on(view: View) -> bool:
+    """Return whether an interval goes on beyond its panel, which an arrow head tells."""
+    rates = [rate for side in ("left", "right") for rate in _known(view, side)]
+    shown = ((rates, (0.0, _top(view))), (_known_ratios(view), _ratio_range(view)))
+    return any(
+        value.low < bottom or value.high > top
+        for values, (bottom, top) in shown
+        for value in values
+        if value
+    )
 
 
 def felt_names(view: View) -> list[str]:
@@ -147,28 +168,43 @@ def _days(day: date, first: datetime) -> float:
     ).total_seconds() / _DAY_S
 
 
+def _known(view: View, side: str) -> list[Estimate | None]:
+    """Return the rate of a side in each recording."""
+    rows = [view.row(recording) for recording in view.recordings]
+    rates = [getattr(row, side) if row else None for row in rows]
+    return [rate.per_min if rate else None for rate in rates]
+
+
+def _top(view: View) -> float:
+    """Return the end of the axis of rates; a wide interval goes on, so that others can be read."""
+    known = [rate for side in ("left", "right") for rate in _known(view, side) if rate]
+    ends = [max(rate.value, min(rate.high, 2 * rate.value + 4)) for rate in known]
+    return 1.05 * max([1.0, *ends])
+
+
 def _rates(ax: "Axes", view: View, places: _Places) -> None:
-    highest = [1.0]
+    ax.set(ylabel="twitches\nper minute", ylim=(0, _top(view)))
     for side, step in (("left", -1), ("right", 1)):
-        rows = [view.row(recording) for recording in view.recordings]
-        rates = [getattr(row, side) if row else None for row in rows]
-        known = [rate.per_min if rate else None for rate in rates]
-        highest += [rate.value for rate in known if rate]
+        known = _known(view, side)
         _series(ax, view.recordings, known, places, step * places.aside, SIDES[side])
-        highest += [min(rate.high, 2 * rate.value + 4) for rate in known if rate]
-    ax.set(ylabel="twitches\nper minute", ylim=(0, 1.05 * max(highest)))
     ax.legend(handles=_handles(view), loc="lower left", bbox_to_anchor=(0, 1), ncols=4,
               borderaxespad=0.1, columnspacing=1.4, handletextpad=0.4)  # fmt: skip
 
 
-def _ratios(ax: "Axes", view: View, places: _Places) -> None:
+def _known_ratios(view: View) -> list[Estimate | None]:
     rows = [view.row(recording) for recording in view.recordings]
-    ratios = [row.ratio.ratio if row and row.ratio else None for row in rows]
-    bounds = [bound for r in ratios if r for bound in (r.value, r.low, r.high)]
-    ratio_axis(ax.yaxis, *ratio_limits(bounds))
+    return [row.ratio.ratio if row and row.ratio else None for row in rows]
+
+
+def _ratio_range(view: View) -> tuple[float, float]:
+    return ratio_limits([b for r in _known_ratios(view) if r for b in (r.value, r.low, r.high)])
+
+
+def _ratios(ax: "Axes", view: View, places: _Places) -> None:
+    ratio_axis(ax.yaxis, *_ratio_range(view))
     ax.axhline(1, color=GREY, linewidth=0.8)
     style = {"color": "black", "marker": "s", "linestyle": "-"}
-    _series(ax, view.recordings, ratios, places, 0.0, style)
+    _series(ax, view.recordings, _known_ratios(view), places, 0.0, style)
     ax.set_ylabel("left over right\n(1 = equal)")
     meaning = "above 1: more twitches on the left; below 1: more on the right"
     ax.set_title(meaning, fontsize=8, fontweight="normal", color=GREY, pad=2)
@@ -183,8 +219,13 @@ def _series(
     style: dict[str, Any],
 ) -> None:
     """Draw estimates with intervals: filled at rest and joined by a line, hollow otherwise."""
-    states = dict.fromkeys(recording.occasion.condition for recording in recordings)
-    for state in states:
+    from matplotlib.markers import CARETDOWN, CARETUP
+
+    # after exercise stands beside rest of the same day; one by one, each has a place of its own
+    later = 4 * places.aside if places.dated else 0.0
+    bottom, top = ax.get_ylim()
+    many = len(recordings) > _MANY
+    for state in dict.fromkeys(recording.occasion.condition for recording in recordings):
         pairs = [
             (x, value)
             for x, value, recording in zip(places.at, values, recordings, strict=True)
@@ -193,31 +234,37 @@ def _series(
         if not pairs:
             continue
         exercised = state == AFTER_EXERCISE
-        x = np.array([x for x, _ in pairs]) + aside + (4 * places.aside if exercised else 0)
+        colour = style["color"]
+        x = np.array([x for x, _ in pairs]) + aside + (later if exercised else 0.0)
         low, middle, high = (
             np.array([getattr(value, name) for _, value in pairs])
             for name in ("low", "value", "high")
         )
-        bottom, top = ax.get_ylim()
-        if ax.get_yscale() == "log":  # what has no bound goes to the edge
-            low, middle, high = (np.clip(v, bottom, top) for v in (low, middle, high))
-        many = len(recordings) > _MANY
+        below, above = low < bottom, high > top
+        low, high = np.maximum(low, bottom), np.minimum(high, top)
+        if ax.get_yscale() == "log":  # what has no bound goes near the edge
+            middle = np.clip(middle, 1.2 * bottom, top / 1.2)
         if many:
-            ax.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+            ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         else:
-            ax.errorbar(x, middle, [middle - low, high - middle], fmt="none",
-                        ecolor=style["color"], elinewidth=1.3, capsize=2.5)  # fmt: skip
+            ax.vlines(x, low, high, color=colour, linewidth=1.3)
+        for ends, cut, arrow in ((low, below, CARETDOWN), (high, above, CARETUP)):
+            ax.plot(x[cut], ends[cut], linestyle="none", marker=arrow, markersize=6, color=colour)
+            if not many:
+                ax.plot(x[~cut], ends[~cut], linestyle="none", marker="_", markersize=5,
+                        markeredgewidth=1.3, color=colour)  # fmt: skip
         ax.plot(
             x,
             middle,
-            color=style["color"],
+            color=colour,
             linestyle="none" if exercised else style["linestyle"],
             linewidth=0.9,
             marker=style["marker"],
             markersize=3 if many else 6,
-            markerfacecolor="white" if exercised else style["color"],
-            markeredgecolor=style["color"] if exercised else "black",
+            markerfacecolor="white" if exercised else colour,
+            markeredgecolor=colour if exercised else "black",
             markeredgewidth=1.2 if exercised else 0.5,
+            clip_on=False,
         )
 
 
@@ -296,12 +343,13 @@ def _time_axis(
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
-    span = max(float(np.ptp(places.at)), 1.0)
-    first_x, last_x = (
-        min([places.at.min(), *days]),
-        max([places.at.max() + 5 * places.aside, *days]),
-    )
-    limits = first_x - 0.04 * span, last_x + 0.03 * span
+    first_x, last_x = min([places.at.min(), *days]), max([places.at.max(), *days])
+    if places.dated:
+        margin = 0.03 * float(np.ptp(places.at)) + places.aside
+        limits = first_x - margin, max(last_x, places.at.max() + 4 * places.aside) + margin
+    else:
+        margin = max(0.45, 0.03 * float(np.ptp(places.at)))
+        limits = first_x - margin, last_x + margin
     ax.set_xlim(limits)
     if not places.dated:
         step = max(1, -(-len(recordings) // 8))

@@ -8,7 +8,13 @@ from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast
 from emgtwitch.comparison.occasions import AFTER_EXERCISE, REST
 from emgtwitch.comparison.recordings import ALL, CUT_FACTOR, RecordingSummary
 from emgtwitch.reports.answer import FEW_MIN, answer, changes
-from emgtwitch.reports.figures_study import SYMPTOMS, days_beyond, felt_names, over_recordings
+from emgtwitch.reports.figures_study import (
+    SYMPTOMS,
+    days_beyond,
+    felt_names,
+    goes_on,
+    over_recordings,
+)
 from emgtwitch.reports.limits import LIMITS
 from emgtwitch.reports.pieces import (
     Html,
@@ -198,6 +204,8 @@ def _figure(view: View) -> Html:
             f"{shortened(t.text, 40)} ({day(t.day)})" for t in view.study.treatments[:12]
         )
         caption += f" Dotted: begun {began}."
+    if goes_on(view):
+        caption += " An arrow head: the interval goes on beyond the panel."
     felt = felt_names(view)
     if felt:
         caption += " Noted: large marks with a recording, small ones on days without."
