@@ -14,7 +14,7 @@ from report_studies import HOSTILE, source, studies
 from emgtwitch import detect
 from emgtwitch.cli import main
 from emgtwitch.comparison.intervals import Estimate
-from emgtwitch.comparison.occasions import table_of
+from emgtwitch.comparison.occasions import Treatment, table_of
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.settings import PRESETS
 from emgtwitch.recording.bids import find_recordings
@@ -166,6 +166,47 @@ def test_what_page_one_says(name, told, views, pages):
     view = views[name]
     assert told in " ".join([answer(view), *changes(view), *quality(view)])
     assert told in pages[name].text
+
+
+def test_no_state_is_told_that_was_at_no_time(views):
+    view = views["treated"]
+    told = answer(view)
+    assert told.startswith(
+        "At rest, before stretching, the right calf twitched 1.79 times as often"
+    )
+    assert "left 1.01 times right (95 % interval 0.53 to 1.93, which includes no difference" in told
+    divided = view.divided()
+    text = Page(page_answer(view)).text
+    for which in ("earlier", "later"):
+        left, right = (getattr(divided, f"{side}_{which}") for side in ("left", "right"))
+        assert f"{number(left.value)} left, {number(right.value)} right" in told
+        name = getattr(divided, which)
+        assert f"At rest, {name} 3 {estimated(left)} {estimated(right)}" in text
+    assert "twitches from 30 µV on per minute: 4.4 left" in told
+    assert "At rest, all sessions together 6" in text
+    assert "Left over right 0.56, for example, is right 1.79 times left." in text
+    assert "(1.00 to 1.65, which includes no change)" in changes(view)[0]
+    assert "that is, more twitches on the left for each on the right" in changes(view)[0]
+
+
+@pytest.mark.parametrize(
+    ("n", "began", "told"),
+    [
+        (4, [2], "That is the last recording"),
+        (4, [3], "; after it, there is 1 session, too few to tell."),
+        (6, [3], "; after it, 1.97 times (1.73 to 2.25; 2.9 left, 5.7 right)."),
+        (6, [1, 3], "Before that there were other treatments; see the table."),
+        (6, [6], "Typical twitches"),
+    ],
+)
+def test_treatments_between_few_or_many_sessions(n, began, told):
+    """A treatment began on the day before each of these recordings, counted from 0."""
+    days = [(source({"calf_L": 1}, 7 * k - 1).entry.occasion.start.date(), k) for k in began]
+    treatments = tuple(Treatment(day, f"treatment {k}") for day, k in days)
+    made = [
+        source({"calf_L": 30, "calf_R": 60}, 7 * k, treatments=treatments, seed=k) for k in range(n)
+    ]
+    assert told in answer(view_of(made))
 
 
 def test_a_side_without_a_twitch_has_no_typical_rate(views):

@@ -124,6 +124,9 @@ class Contrast:
         By which factor left over right changed; None for two single recordings.
     ratio_later, ratio_earlier
         Left over right in each state; None with fewer than three sessions.
+    left_later, left_earlier, right_later, right_earlier
+        Typical twitches per minute in each state; None with fewer than three sessions, or if no
+        twitch was counted.
     """
 
     later: str
@@ -139,6 +142,10 @@ class Contrast:
     left_over_right: Estimate | None
     ratio_later: Estimate | None
     ratio_earlier: Estimate | None
+    left_later: Estimate | None
+    left_earlier: Estimate | None
+    right_later: Estimate | None
+    right_earlier: Estimate | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,8 +316,7 @@ def _contrast(
         for before, after in zip(earlier.all_three(), later.all_three(), strict=True)
     )
     n = len(later.sides), len(earlier.sides)
-    states = typical(later.ratios()), typical(earlier.ratios())
-    return [Contrast(*names, *of, "", *n, left, right, ratios, *states)]
+    return [Contrast(*names, *of, "", *n, left, right, ratios, *_states(later, earlier))]
 
 
 def _exercise(after: _Units, rest: _Units, of: tuple[str, str, str]) -> list[Contrast]:
@@ -335,10 +341,21 @@ def _exercise(after: _Units, rest: _Units, of: tuple[str, str, str]) -> list[Con
         )
         compared = later.compared & earlier.compared
         ratios = typical(later[compared].ratios() - earlier[compared].ratios())
-        states = typical(later.ratios()), typical(earlier.ratios())
         n = len(both)
+        states = _states(later, earlier)
         found.append(Contrast(*names, *of, "", n, n, left, right, ratios, *states))
     return found
+
+
+def _states(later: _Units, earlier: _Units) -> list[Estimate | None]:
+    """Return left over right and the rates of both sides, each later and earlier."""
+    ratios = [typical(later.ratios()), typical(earlier.ratios())]
+    rates = [
+        typical(units.rates(side)) if units.counts[:, side].any() else None
+        for side in (0, 1)
+        for units in (later, earlier)
+    ]
+    return [*ratios, *rates]
 
 
 def _paired(later: _Units, earlier: _Units, valid: np.ndarray, side: int) -> Estimate | None:
@@ -353,4 +370,4 @@ def _of_two(
         found.ratio if above and below and (found := unpaired_ratio(above, below)) else None
         for above, below in ((later.left, earlier.left), (later.right, earlier.right))
     )
-    return Contrast(*names, *of, session, 1, 1, left, right, None, None, None)
+    return Contrast(*names, *of, session, 1, 1, left, right, None, *6 * [None])

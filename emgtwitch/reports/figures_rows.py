@@ -51,7 +51,7 @@ def _forest(ax: "Axes", view: View) -> None:
         return
     ratio_axis(ax.xaxis, low, high)
     across = view.across()
-    if across and across.ratio.typical:
+    if across and across.ratio.typical and not view.divided():
         typical = across.ratio.typical
         ax.axvspan(max(typical.low, low), min(typical.high, high), color="#DDDDDD", linewidth=0)
         ax.axvline(typical.value, color=GREY, linewidth=1, linestyle=(0, (4, 2)))

@@ -243,7 +243,7 @@ def _series(
         below, above = low < bottom, high > top
         low, high = np.maximum(low, bottom), np.minimum(high, top)
         if ax.get_yscale() == "log":  # what has no bound goes near the edge
-            middle = np.clip(middle, 1.2 * bottom, top / 1.2)
+            middle = np.clip(middle, 1.35 * bottom, top / 1.35)
         if many:
             ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         else:

@@ -36,6 +36,7 @@ from emgtwitch.reports.words import (
     duration,
     estimated,
     excluded,
+    more_of,
     muscle,
     number,
     period,
@@ -102,7 +103,24 @@ def _caption(view: View) -> str:
     what = f"{muscle(view.muscle)}, {counted(view.counted, view.cut_uv)}"
     return (
         f"{what[0].upper()}{what[1:]}. Typical: geometric mean of n sessions; n = 1: that "
-        "recording only."
+        f"recording only.{_direction(view)}"
+    )
+
+
+def _direction(view: View) -> str:
+    """Return how left over right is to be read, by the first one on the page."""
+    divided, across = view.divided(), view.across()
+    ratios = [divided.ratio_earlier, divided.ratio_later] if divided else []
+    ratios += [across.ratio.typical] if across else []
+    rows = [view.row(recording) for recording in view.recordings]
+    ratios += [row.ratio.ratio for row in rows if row and row.ratio]
+    known = [ratio for ratio in ratios if ratio and 0 < ratio.value < np.inf]
+    if not known:
+        return ""
+    more, less, factor = more_of(known[0])
+    return (
+        f" Left over right {number(known[0].value)}, for example, is {more} "
+        f"{number(factor.value)} times {less}."
     )
 
 
@@ -112,17 +130,21 @@ def _rates(view: View, state: str) -> Iterator[list[object]]:
     name = f"{told[0].upper()}{told[1:]}"
     across = view.across(state)
     if across and (across.left.typical or across.right.typical):
-        yield _typical(f"{name}, typical", across)
-        everything = view.across(state, ALL)
-        if everything and view.counted != ALL:
-            yield _typical(f"{name}, all twitches whatever their size", everything)
         for contrast in view.contrasts:
-            if contrast.condition == state and contrast.ratio_later and contrast.ratio_earlier:
+            if contrast.condition == state:
                 for which in ("earlier", "later"):
                     text = shortened(getattr(contrast, which), 60)
-                    n = getattr(contrast, f"n_{which}")
-                    ratio = estimated(getattr(contrast, f"ratio_{which}"))
-                    yield [f"{name}, {text}", n, NOTHING, NOTHING, ratio]
+                    rates = [
+                        getattr(contrast, f"{of}_{which}") for of in ("left", "right", "ratio")
+                    ]
+                    if any(rates):
+                        n = getattr(contrast, f"n_{which}")
+                        yield [f"{name}, {text}", n, *map(estimated, rates)]
+        whole = "all sessions together" if view.divided(state) else "typical"
+        yield _typical(f"{name}, {whole}", across)
+        everything = view.across(state, ALL)
+        if everything and view.counted != ALL:
+            yield _typical(f"{name}, {whole}, twitches of all sizes", everything)
         return
     mine = [r for r in view.recordings if (r.occasion.condition or NOT_TOLD) == state]
     for recording in mine[-_MOST_LISTED:]:

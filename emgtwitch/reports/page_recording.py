@@ -27,7 +27,6 @@ from emgtwitch.reports.pieces import (
 from emgtwitch.reports.view import Source, View
 from emgtwitch.reports.words import (
     NOTHING,
-    counted,
     estimated,
     excluded,
     muscle,
@@ -47,7 +46,7 @@ def page_recording(view: View, index: int) -> Html:
         paragraph(of_recording(view, recording), class_="more"),
         _facts(recording, source),
         _channels(recording),
-        paragraph(" ".join(_further(view, recording)), class_="about"),
+        paragraph(" ".join(_further(recording)), class_="about"),
         _raster(recording, source),
         _histograms(recording),
         _scatter(recording),
@@ -269,11 +268,8 @@ def _waveforms(source: Source) -> Html:
     )
 
 
-def _further(view: View, recording: RecordingSummary) -> Iterator[str]:
-    """Yield which twitches count, what was left out, and how often both sides twitched at once."""
-    row = view.row(recording)
-    if row and row.cut_uv > 0:
-        yield f"First sentence: {counted(view.counted, row.cut_uv)}."
+def _further(recording: RecordingSummary) -> Iterator[str]:
+    """Yield what was left out, and how often both sides twitched at once."""
     out = {
         shortened(channel.channel, 30): told
         for channel in recording.channels

@@ -68,10 +68,15 @@ def _figure(view: View) -> Html:
     finding = f"Left over right in {len(rows)} recordings. " + "; ".join(
         f"{rows[k][1]}" for k in range(min(len(rows), 12))
     )
+    across = view.across()
+    band = (
+        " Grey band: typical of the recordings named first on page 1, with its interval."
+        if across and across.ratio.typical and not view.divided()
+        else ""
+    )
     caption = (
-        "Left over right with its 95 % interval in each recording, hollow after exercise; grey "
-        "band: typical of the recordings named first on page 1, with its interval. Upper bar and "
-        "circle: left; lower bar and triangle: right; hatched: left out. Floor: smallest twitch "
+        "Left over right with its 95 % interval in each recording, hollow after exercise."
+        f"{band} Upper bar and circle: left; lower bar and triangle: right; hatched: left out. Floor: smallest twitch "
         "that is found half of the time. Asymmetry index in the table: (left - right) / (left + "
         "right)."
     )
@@ -110,7 +115,10 @@ def _muscles(view: View) -> Html:
             ]
         )
     header = ("Muscle", "of", "left per min", "right per min", "left over right")
-    return table(header, rows, left=2, caption=f"Twitches {_words(view)}, 95 % intervals.")
+    caption = f"Twitches {_words(view)}, 95 % intervals."
+    if view.study.treatments:
+        caption += " All sessions of a muscle together, before and after treatments."
+    return table(header, rows, left=2, caption=caption)
 
 
 def _words(view: View) -> str:

@@ -125,7 +125,7 @@ class View:
     def contrasts(self) -> list[Contrast]:
         """What changed in the muscle, of the twitches that count."""
         silent = self._silent(self.muscle, "", self.counted)
-        hidden = dict.fromkeys(silent)
+        hidden = dict.fromkeys(side + of for side in silent for of in ("", "_later", "_earlier"))
         if silent:
             hidden |= dict.fromkeys(("left_over_right", "ratio_later", "ratio_earlier"))
         return [
@@ -133,6 +133,11 @@ class View:
             for contrast in self.study.contrasts
             if (contrast.muscle, contrast.counted) == (self.muscle, self.counted)
         ]
+
+    def divided(self, condition: str = "") -> Contrast | None:
+        """Return before against after the last treatment that lies between sessions of a state."""
+        state = condition or self.condition
+        return next((c for c in reversed(self.contrasts) if c.condition == state), None)
 
     @property
     def cut_uv(self) -> float:

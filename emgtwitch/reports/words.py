@@ -43,6 +43,12 @@ def estimated(estimate: Estimate | None) -> str:
     return f"{number(estimate.value)} ({interval(estimate)})" if estimate else NOTHING
 
 
+def with_interval(estimate: Estimate) -> str:
+    """Return an interval of a factor in brackets, and whether it allows for no change."""
+    same = ", which includes no change" if estimate.low <= 1 <= estimate.high else ""
+    return f"({interval(estimate)}{same})"
+
+
 def _decimals(value: float) -> int:
     size = abs(value)
     if size == 0 or not size < 99.95:
@@ -64,6 +70,13 @@ def inverse(estimate: Estimate) -> Estimate:
         1 / bound if bound else math.inf for bound in (estimate.high, estimate.value, estimate.low)
     )
     return Estimate(value, low, high, estimate.about)
+
+
+def more_of(ratio: Estimate) -> tuple[str, str, Estimate]:
+    """Return which side twitched more than which, and how many times as often, 1 or above."""
+    if ratio.value >= 1:
+        return "left", "right", ratio
+    return "right", "left", inverse(ratio)
 
 
 def day(moment: date) -> str:
@@ -103,6 +116,11 @@ def counted(how: str, cut_uv: float) -> str:
         return "twitches that both sides could show"
     assert how == ABOVE_STUDY
     return f"twitches from {cut_uv:.0f} µV on"
+
+
+def per_minute(how: str, cut_uv: float) -> str:
+    """Return what rates are of, as ``twitches from 37 µV on per minute``."""
+    return f"{'twitches' if how == ALL else counted(how, cut_uv).removeprefix('all ')} per minute"
 
 
 def duration(seconds: float) -> str:
