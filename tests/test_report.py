@@ -33,7 +33,7 @@ from emgtwitch.reports.pieces import shortened
 from emgtwitch.reports.report import is_report, write_report
 from emgtwitch.reports.view import view_of
 from emgtwitch.reports.waveforms import waveforms_of
-from emgtwitch.reports.words import estimated, number
+from emgtwitch.reports.words import estimated, number, plain
 from emgtwitch.review.files import open_review, reviewed_path, save_review
 from emgtwitch.sample_study import sample_folder
 
@@ -184,7 +184,7 @@ def test_no_state_is_told_that_was_at_no_time(views):
         assert f"At rest, {name} 3 {estimated(left)} {estimated(right)}" in text
     assert "twitches from 30 µV on per minute: 4.4 left" in told
     assert "At rest, all sessions together 6" in text
-    assert "Left over right 0.56, for example, is right 1.79 times left." in text
+    assert "Left over right 0.56 is right 1.79 times left." in text
     assert "(1.00 to 1.65, which includes no change)" in changes(view)[0]
     assert "that is, more twitches on the left for each on the right" in changes(view)[0]
 
@@ -258,6 +258,20 @@ def test_numbers_in_words(value, told):
     assert number(value) == told
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1000.0, "1000"), (1258.9, "1260"), (10_000.0, "10\u00a0000"), (125_893.0, "126\u00a0000"),
+     (3.16, "3.16"), (0.00012345, "0.000123"), (0.0, "0"), (20.0, "20")],
+)  # fmt: skip
+def test_numbers_without_powers_of_ten(value, told):
+    assert plain(value) == told
+
+
+def test_no_page_has_a_power_of_ten(pages):
+    for page in pages.values():
+        assert not re.search(r"\de[+-]?\d\d", page.text)
+
+
 def test_intervals_in_words():
     assert estimated(None) == "–"
     assert estimated(Estimate(4.2, 1.853, 9.44, "")) == "4.2 (1.9 to 9.4)"
@@ -289,8 +303,9 @@ def test_scatter_is_told_with_what_it_does_to_the_interval(views):
         rate, scatter = channel.rate, channel.dispersion
         at = len(scatter.bin_s) - 1
         assert f"Scatter of counts in {scatter.bin_s[at]} s" in text
-        told = f"{channel.channel} {number(scatter.fano[at])} ({number(scatter.fano_low[at])} to"
-        assert told in text
+        chance = f"{number(scatter.fano_low[at])} to {number(scatter.fano_high[at])}"
+        assert f"{channel.channel} {number(scatter.fano[at])} {chance}" in text
+        assert "chance alone" in text
         assert f"{rate.count / rate.widening:.0f} of {rate.count}" in text
         assert f"{number(rate.exact_low)} to {number(rate.exact_high)}" in text
     assert "Fano factor" in Page(page_methods(view)).text
@@ -324,6 +339,25 @@ def test_days_between_recordings_that_are_drawn_one_by_one(views):
     drawn = _symptoms(view, _places(view.recordings))["twitching_felt"]
     np.testing.assert_allclose(drawn.at, [-2 / 3, -1 / 3, 1.25, 1.5, 1.75])
     assert not drawn.recorded.any()
+
+
+def test_recordings_of_the_same_moment_have_labels_of_their_own():
+    made = [source({"calf_L": 9, "calf_R": 9}, 0, seed=k) for k in range(3)]
+    names = [f"sub-01_ses-20260105_task-rest_run-{k}_emg.bdf" for k in range(3)]
+    made = [
+        replace(one, entry=replace(one.entry, name=name))
+        for one, name in zip(made, names, strict=True)
+    ]
+    view = view_of([*made, source({"calf_L": 9, "calf_R": 9}, 0.1)])
+    for longest in (44, 60, 70):
+        labels = [view.label(recording, longest) for recording in view.recordings]
+        assert len(set(labels)) == 4
+        assert max(map(len, labels)) <= longest
+        assert all(label.startswith("5 January 2026, 21:30, at") for label in labels[:3])
+        assert labels[0].endswith("run-0_emg.bdf")
+    assert labels[3] == "5 January 2026, 23:54, at rest"
+    page = Page(page_answer(view)).text
+    assert all(page.count(label) == 2 for label in labels)
 
 
 def test_many_recordings():

@@ -72,6 +72,16 @@ def test_nothing_is_wider_than_the_window(reports, page, name, width):
     assert hidden == (width == 420)
 
 
+@pytest.mark.parametrize("name", ["treated", "hostile"])
+def test_on_a_phone_a_table_of_the_answer_is_read_without_scrolling(reports, page, name):
+    page.open(reports[name].as_uri(), width=390)
+    whole = "[...document.querySelectorAll('table.stacked')].map(t => t.closest('.wide'))"
+    assert page.evaluate(f"{whole}.every(w => w.scrollWidth <= w.clientWidth)")
+    cells = "[...document.querySelectorAll('.stacked td')]"
+    assert page.evaluate(f"{cells}.every(c => c.scrollWidth <= c.clientWidth)")
+    assert page.evaluate(f"{cells}.every(c => getComputedStyle(c, '::before').content != 'none')")
+
+
 def test_what_is_told_can_be_told_without_seeing(reports, page):
     page.open(reports["treated"].as_uri())
     assert page.evaluate("document.querySelectorAll('h1').length") == 1

@@ -1,4 +1,4 @@
-"""The figure over the recordings: everything that is drawn lies inside of it."""
+"""The figures: everything that is drawn lies inside, and can be seen."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,10 @@ from matplotlib.markers import CARETUP
 from report_studies import diary, source, treated
 
 from emgtwitch.reports.figures_study import _draw, _places, _symptoms, goes_on
+from emgtwitch.reports.figures_waveforms import _examples
 from emgtwitch.reports.page_answer import page_answer
 from emgtwitch.reports.view import view_of
+from emgtwitch.reports.waveforms import Example
 
 
 def panels(view):
@@ -93,3 +95,22 @@ def test_an_interval_that_is_cut_is_seen_to_go_on():
         assert any(len(line.get_xdata()) for line in arrows) == cut
         assert goes_on(view) == cut
         assert (told in page_answer(view)) == cut
+
+
+def test_each_example_has_a_scale_of_its_own():
+    times_s = np.arange(-50, 51) / 1000
+    shape = np.exp(-((times_s / 0.005) ** 2))
+    sizes = (500.0, 46.0, 9000.0)
+    examples = [Example("calf_L", "left", 1.0, "shape", times_s, size * shape) for size in sizes]
+    ax = Figure().subplots()
+    _examples(ax, examples)
+    waves = [line for line in ax.lines if len(line.get_xdata()) == len(times_s)]
+    bars = [line for line in ax.lines if len(line.get_xdata()) == 2]
+    told = [text.get_text() for text in ax.texts if text.get_text().endswith(" µV")]
+    assert told == ["500 µV", "20 µV", "5000 µV"]
+    for wave, bar, size, label in zip(waves, bars, sizes, told, strict=True):
+        height_of_one_uv = np.ptp(wave.get_ydata()) / np.ptp(size * shape)
+        assert wave.get_ydata().max() == 1
+        uv = float(label.removesuffix(" µV"))
+        np.testing.assert_allclose(np.ptp(bar.get_ydata()), uv * height_of_one_uv)
+    assert ax.get_xlim()[0] < min(line.get_xdata()[0] for line in bars)

@@ -16,7 +16,6 @@ from emgtwitch.reports.words import (
     number,
     per_minute,
     plural,
-    recorded,
     with_interval,
 )
 
@@ -192,7 +191,7 @@ def _latest(view: View) -> str:
     ]
     recording, row = found[-1]
     which = "this recording" if len(view.recordings) == 1 else "the last recording"
-    when = recorded(recording.occasion, recording.name)
+    when = view.label(recording)
     told = f"{_single(view, row, view.condition)} That is {which}: {when}."
     if min(side.valid_min for side in (row.left, row.right) if side) < FEW_MIN:
         told += " It rests on less than a valid minute."

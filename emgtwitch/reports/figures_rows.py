@@ -15,7 +15,6 @@ from emgtwitch.reports.draw import (
     ratio_limits,
 )
 from emgtwitch.reports.view import View
-from emgtwitch.reports.words import recorded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +32,7 @@ def row_by_row(view: View) -> bytes:
         _forest(forest, view)
         _usable(usable, view)
         _floors(floor, view)
-        names = [recorded(r.occasion, r.name, 44) for r in view.recordings]
+        names = [view.label(r, 44) for r in view.recordings]
         forest.set_yticks(range(n), names, fontsize=size)
         forest.set_ylim(n - 0.4, -0.6)
 

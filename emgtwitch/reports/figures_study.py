@@ -19,7 +19,7 @@ from emgtwitch.reports.draw import (
 )
 from emgtwitch.reports.pieces import shortened
 from emgtwitch.reports.view import View
-from emgtwitch.reports.words import condition
+from emgtwitch.reports.words import condition, ending, recorded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def _draw(
     if felt:
         _felt(axes[2], felt)
     days = [x for noted in felt.values() for x in noted.at.tolist()]
-    _time_axis(axes[-1], view.recordings, places, days)
+    _time_axis(axes[-1], view, places, days)
     _treatments(axes, view, places)
     figure.align_ylabels(axes)
 
@@ -298,8 +298,8 @@ def _felt(ax: "Axes", felt: dict[str, _Noted]) -> None:
         label, marker = SYMPTOMS[name]
         style: dict[str, Any] = {"color": "black", "marker": marker, "markerfacecolor": "white"}
         ax.plot(noted.at, noted.values, color="black", linewidth=0.6, zorder=1)
-        for recorded, size in ((False, 2.4), (True, 4.2)):
-            mine = noted.recorded == recorded
+        for with_one, size in ((False, 2.4), (True, 4.2)):
+            mine = noted.recorded == with_one
             ax.plot(noted.at[mine], noted.values[mine], linestyle="none", markersize=size,
                     markeredgewidth=0.8, **style)  # fmt: skip
         ax.plot([], [], linewidth=0.6, markersize=4.2, label=label, **style)
@@ -336,7 +336,7 @@ def _treatments(axes: Sequence["Axes"], view: View, places: _Places) -> None:
 
 def _time_axis(
     ax: "Axes",
-    recordings: Sequence[RecordingSummary],
+    view: View,
     places: _Places,
     days: Sequence[float],
 ) -> None:
@@ -352,12 +352,12 @@ def _time_axis(
         limits = first_x - margin, last_x + margin
     ax.set_xlim(limits)
     if not places.dated:
-        step = max(1, -(-len(recordings) // 8))
-        shown = list(range(0, len(recordings), step))
-        ax.set_xticks(shown, [_short(recordings[k]) for k in shown])
+        step = max(1, -(-len(view.recordings) // 8))
+        shown = list(range(0, len(view.recordings), step))
+        ax.set_xticks(shown, [_short(view, view.recordings[k]) for k in shown])
         ax.tick_params(axis="x", labelsize=7.5)
         return
-    first = min(recording.occasion.start for recording in recordings if recording.occasion.start)
+    first = min(r.occasion.start for r in view.recordings if r.occasion.start)
     zero = date2num(datetime.combine(first, time()))
     locator = AutoDateLocator(minticks=3, maxticks=7)
     low, high = (num2date(zero + limit).replace(tzinfo=None) for limit in ax.get_xlim())
@@ -379,8 +379,10 @@ def _months(low: datetime, high: datetime) -> str:
     return f"{low.year}" if low.year == high.year else f"{low.year} to {high.year}"
 
 
-def _short(recording: RecordingSummary) -> str:
+def _short(view: View, recording: RecordingSummary) -> str:
     start = recording.occasion.start
     if start is None:
         return shortened(recording.name, 14) or "no date"
-    return f"{start.day} {start:%b %Y}\n{start:%H:%M} {condition(recording.occasion.condition)}"
+    told = f"{start.day} {start:%b %Y}\n{start:%H:%M} {condition(recording.occasion.condition)}"
+    same = view.label(recording) != recorded(recording.occasion, recording.name)
+    return f"{told}\n{ending(recording.name, 16)}" if same else told

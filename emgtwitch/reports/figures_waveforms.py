@@ -9,12 +9,13 @@ from emgtwitch.comparison.patterns import Shape
 from emgtwitch.reports.draw import GREY, SIDES, nothing_to_show, picture
 from emgtwitch.reports.pieces import shortened
 from emgtwitch.reports.waveforms import EXAMPLES, Example, Waveforms
+from emgtwitch.reports.words import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_EACH_MS = 110  # of width for an example of 100 ms
+_EACH_MS = 132  # of width for an example of 100 ms and its scale
 _LINES = ("-", (0, (4, 2)), (0, (1, 1.2)))
 
 
@@ -80,30 +81,33 @@ def _mean_shapes(
 
 
 def _examples(ax: "Axes", examples: Sequence[Example]) -> None:
-    """Draw examples side by side, all at the same scale, what is counted in its colour."""
-    peaks = [float(np.abs(example.signal_uv).max()) for example in examples]
-    limit = max([1.0, min(max(peaks), 6 * float(np.median(peaks)))]) if peaks else 1.0
-    ax.set(xlim=(0, EXAMPLES * _EACH_MS + 12), ylim=(-1.05 * limit, 1.05 * limit))
+    """Draw examples side by side, what is counted in its colour.
+
+    Each has a scale of its own, told by the bar beside it: at a common one, those of 50 µV would be
+    flat lines beside those of 500.
+    """
+    ax.set(xlim=(0, EXAMPLES * _EACH_MS), ylim=(-1.05, 1.05))
     for k, example in enumerate(examples):
-        middle = (k + 0.5) * _EACH_MS
+        middle = (k + 0.5) * _EACH_MS + 8
+        limit = max(1.0, float(np.abs(example.signal_uv).max()))
         colour = "black" if example.reason else SIDES[example.side]["color"]
-        ax.plot(middle + 1000 * example.times_s, example.signal_uv, color=colour, linewidth=0.9)
-        ax.plot(middle, -limit, "^", color=GREY, markersize=3)
+        ax.plot(middle + 1000 * example.times_s, example.signal_uv / limit, color=colour,
+                linewidth=0.9)  # fmt: skip
+        ax.plot(middle, -1, "^", color=GREY, markersize=3)
+        bar, x = _round_uv(limit), middle - 56
+        ax.plot([x, x], [0, bar / limit], color="black", linewidth=1.8)
+        ax.text(x - 3, 0.5 * bar / limit, plain(bar) + " µV", ha="right", va="center", fontsize=7,
+                rotation=90)  # fmt: skip
         side = example.side or shortened(example.channel, 10)
         minutes, tenths = divmod(round(10 * example.peak_s), 600)
         about = f"{side} {minutes}:{tenths / 10:04.1f}"
-        ax.text(middle, -1.1 * limit, about, ha="center", va="top", fontsize=7.5)
+        ax.text(middle, -1.1, about, ha="center", va="top", fontsize=7.5)
         if example.reason:
-            ax.text(middle, 1.02 * limit, example.reason, ha="center", va="bottom", fontsize=8,
+            ax.text(middle, 1.02, example.reason, ha="center", va="bottom", fontsize=8,
                     fontstyle="italic")  # fmt: skip
-    if examples:
-        bar, x = _round_uv(limit), EXAMPLES * _EACH_MS + 10
-        ax.plot([x, x], [-limit, -limit + bar], color="black", linewidth=2)
-        ax.text(x - 2, -limit + bar / 2, f"{bar:g} µV", ha="right", va="center", fontsize=7,
-                rotation=90)  # fmt: skip
 
 
 def _round_uv(limit: float) -> float:
-    """Return a round number of µV of about half the height."""
+    """Return a round number of µV, of a quarter to half of the height."""
     power = 10 ** np.floor(np.log10(limit))
     return float(max(step * power for step in (0.5, 1, 2, 5) if step * power <= limit))

@@ -41,7 +41,6 @@ from emgtwitch.reports.words import (
     number,
     period,
     plural,
-    recorded,
 )
 
 _SURPRISING = 0.01  # share of shifts with at least as many twitches at once
@@ -96,15 +95,12 @@ def _table(view: View) -> Html:
     if not rows:
         return Html("")
     head = ("Twitches per minute (95 % interval)", "n", "left", "right", "left over right")
-    return table(head, rows, caption=_caption(view))
+    return table(head, rows, caption=_caption(view), stacked=True)
 
 
 def _caption(view: View) -> str:
     what = f"{muscle(view.muscle)}, {counted(view.counted, view.cut_uv)}"
-    return (
-        f"{what[0].upper()}{what[1:]}. Typical: geometric mean of n sessions; n = 1: that "
-        f"recording only.{_direction(view)}"
-    )
+    return f"{what[0].upper()}{what[1:]}; geometric mean of n sessions.{_direction(view)}"
 
 
 def _direction(view: View) -> str:
@@ -119,8 +115,7 @@ def _direction(view: View) -> str:
         return ""
     more, less, factor = more_of(known[0])
     return (
-        f" Left over right {number(known[0].value)}, for example, is {more} "
-        f"{number(factor.value)} times {less}."
+        f" Left over right {number(known[0].value)} is {more} {number(factor.value)} times {less}."
     )
 
 
@@ -151,7 +146,7 @@ def _rates(view: View, state: str) -> Iterator[list[object]]:
         row = view.row(recording)
         if row:
             yield [
-                recorded(recording.occasion, recording.name),
+                view.label(recording),
                 1,
                 estimated(row.left.per_min if row.left else None),
                 estimated(row.right.per_min if row.right else None),
@@ -209,7 +204,11 @@ def _months(view: View) -> Iterator[list[object]]:
             f"× {number(q.change.factor)} or more" if q.change else NOTHING for q in quantities
         ]
         n = max(quantity.change.n for quantity in quantities if quantity.change)
-        yield [f"Least change that stands out{tail}", n, *factors]
+        told = (
+            f"Least change that stands out{tail} (unchanged, two recordings differ by less in 95 "
+            "of 100 pairs)"
+        )
+        yield [told, n, *factors]
 
 
 def _figure(view: View) -> Html:
@@ -240,7 +239,7 @@ def _figure(view: View) -> Html:
         row = view.row(recording)
         rows.append(
             [
-                link(k, recording),
+                link(view, k),
                 estimated(row.left.per_min if row and row.left else None),
                 estimated(row.right.per_min if row and row.right else None),
                 estimated(row.ratio.ratio if row and row.ratio else None),
@@ -258,10 +257,9 @@ def _noted(names: list[str], felt: Mapping[str, float]) -> list[str]:
     return [number(felt.get(name, float("nan"))) for name in names]
 
 
-def link(index: int, recording: RecordingSummary) -> Html:
+def link(view: View, index: int) -> Html:
     """Return a link to the page of a recording."""
-    name = html(recorded(recording.occasion, recording.name))
-    return element("a", name, href=f"#recording-{index + 1}")
+    return element("a", html(view.label(view.recordings[index])), href=f"#recording-{index + 1}")
 
 
 def quality(view: View) -> list[str]:
@@ -269,7 +267,7 @@ def quality(view: View) -> list[str]:
     lines = [_time(view), _floor(view)]
     short = [r for r in view.recordings if any(c.valid_min < FEW_MIN for c in r.channels)]
     if short:
-        lines.append(f"Less than a valid minute, so hardly a rate: {_named(short)}.")
+        lines.append(f"Less than a valid minute, so hardly a rate: {_named(view, short)}.")
     undated = sum(r.occasion.start is None for r in view.recordings)
     if undated:
         lines.append(
@@ -281,7 +279,7 @@ def quality(view: View) -> list[str]:
     if at_once:
         lines.append(
             "Both sides twitched at once more often than chance explains, which points to an "
-            f"artefact or a common cause: {_named(at_once)}."
+            f"artefact or a common cause: {_named(view, at_once)}."
         )
     lines += _settings(view)
     return lines
@@ -342,7 +340,9 @@ def _settings(view: View) -> Iterator[str]:
     known = sorted(rate for rate in rates if isinstance(rate, float | int))
     if known:
         span = " to ".join(dict.fromkeys(f"{rate:g}" for rate in (known[0], known[-1])))
-        told += f" In noise alone it takes about {span} disturbances per channel and hour for one."
+        told += (
+            f" In noise alone it takes about {span} disturbances per channel and hour for a twitch."
+        )
     yield told
     kinds = {
         (s.entry.found.version, str(s.entry.found.settings.get("preset")), rate)
@@ -353,7 +353,7 @@ def _settings(view: View) -> Iterator[str]:
         yield "Not all recordings were searched with the same settings and version; see Methods."
 
 
-def _named(recordings: list[RecordingSummary]) -> str:
-    names = [recorded(r.occasion, r.name) for r in recordings[:_MOST_LISTED]]
+def _named(view: View, recordings: list[RecordingSummary]) -> str:
+    names = [view.label(r) for r in recordings[:_MOST_LISTED]]
     more = len(recordings) - len(names)
     return "; ".join(names) + (f"; and {more} more" if more > 0 else "")

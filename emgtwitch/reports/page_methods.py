@@ -12,7 +12,7 @@ from emgtwitch.reports.limits import LIMITS
 from emgtwitch.reports.page_answer import link
 from emgtwitch.reports.pieces import Html, element, paragraph, say, shortened, table
 from emgtwitch.reports.view import View
-from emgtwitch.reports.words import duration, number
+from emgtwitch.reports.words import duration, number, plain
 
 _REASONS = (
     ("contraction", "lies in or beside sustained activity, or is one of a regular train"),
@@ -45,8 +45,8 @@ _HOW = (
         "Scatter is the Fano factor, variance over mean of the counts in steps of valid time; step "
         "to step is the Allan factor, the mean square of their successive differences over twice "
         "the mean, which a slow drift does not raise. Both are 1 for independent twitches at a "
-        "steady rate; the brackets hold what 95 of 100 such series show. They describe; what a "
-        "count is worth comes from the cosine waves and the bursts, see Rates.",
+        "steady rate, and by chance alone in the range beside them in 95 of 100 such series. They "
+        "describe; what a count is worth comes from the cosine waves and the bursts, see Rates.",
     ),
     (
         "Left and right",
@@ -153,7 +153,7 @@ def _words(name: str) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else shortened(value, 60)
+    return plain(value, 4) if isinstance(value, float) else shortened(value, 60)
 
 
 def _which(view: View, mine: Sequence[int]) -> str:
@@ -169,7 +169,7 @@ def _exclusions(view: View) -> Html:
     )
     rows = [
         [
-            "" if row else Html(f"{k + 1}. {link(k, recording)}"),
+            "" if row else Html(f"{k + 1}. {link(view, k)}"),
             shortened(channel.channel, 40),
             number(channel.recorded_min),
             number(channel.valid_min),

@@ -31,15 +31,15 @@ from emgtwitch.reports.words import (
     excluded,
     muscle,
     number,
+    plain,
     plural,
-    recorded,
 )
 
 
 def page_recording(view: View, index: int) -> Html:
     """Return the page of a recording, given which of the study it is."""
     recording, source = view.recordings[index], view.sources[index]
-    title = recorded(recording.occasion, recording.name)
+    title = view.label(recording)
     return element(
         "div",
         element("h2", say(title), id=f"recording-{index + 1}"),
@@ -94,7 +94,7 @@ def _channels(recording: RecordingSummary) -> Html:
     caption = (
         "All twitches, whatever their size. In twos and in bursts: within 250 ms of each other."
     )
-    return table(header, rows, caption=caption)
+    return table(header, rows, caption=caption, stacked=True)
 
 
 def _name(channel: ChannelSummary) -> str:
@@ -121,7 +121,7 @@ def _raster(recording: RecordingSummary, source: Source) -> Html:
     rows = [
         [
             shortened(channel.channel, 40),
-            f"{start / 60:g} to {stop / 60:.3g}",
+            f"{plain(start / 60, 4)} to {plain(stop / 60, 4)}",
             count,
             number(minutes),
             number(rate),
@@ -185,7 +185,7 @@ def _bins(
     for k, (low, high) in enumerate(pairwise(edges)):
         mine = [int(values[k]) for values in counts.values()]
         if any(mine):
-            yield [name, f"{low:.3g}", f"{high:.3g}", *mine]
+            yield [name, plain(low), plain(high), *mine]
 
 
 def _scatter(recording: RecordingSummary) -> Html:
@@ -203,8 +203,10 @@ def _scatter(recording: RecordingSummary) -> Html:
         rows.append(
             [
                 shortened(channel.channel, 40),
-                _by_chance(told.fano[at], told.fano_low[at], told.fano_high[at]),
-                _by_chance(told.allan[at], told.allan_low[at], told.allan_high[at]),
+                number(told.fano[at]),
+                f"{number(told.fano_low[at])} to {number(told.fano_high[at])}",
+                number(told.allan[at]),
+                f"{number(told.allan_low[at])} to {number(told.allan_high[at])}",
                 f"{rate.count / rate.widening:.0f} of {rate.count}",
                 f"{number(rate.exact_low)} to {number(rate.exact_high)}",
             ]
@@ -212,14 +214,13 @@ def _scatter(recording: RecordingSummary) -> Html:
     caption = (
         "Do they come evenly? Twitches in bursts, or more often at times, count as fewer in the "
         f"interval of the rate. Scatter of counts in {step} s: 1 if they come independently and "
-        "steadily; in brackets what chance makes of it."
+        "steadily, but for chance."
     )
-    header = ("Channel", "scatter", "from step to step", "count as", "per min if independent")
-    return table(header, rows, caption=caption)
-
-
-def _by_chance(value: float, low: float, high: float) -> str:
-    return f"{number(value)} ({number(low)} to {number(high)})"
+    header = (
+        "Channel", "scatter", "chance alone", "step to step", "chance alone",
+        "count as", "per min if independent",
+    )  # fmt: skip
+    return table(header, rows, caption=caption, stacked=True)
 
 
 def _waveforms(source: Source) -> Html:
@@ -259,8 +260,8 @@ def _waveforms(source: Source) -> Html:
     )
     caption = (
         "Left: mean shapes of the most frequent classes with their standard deviation; a class is "
-        "a shape, not a motor unit. Right: 100 ms around single events, above 20 Hz; what was not "
-        "counted with its reason, see Methods."
+        "no motor unit. Right: 100 ms around events, above 20 Hz, each with its own scale (bar); "
+        "reasons: see Methods."
     )
     header = ("What", "channel", "which", "µV peak to peak")
     return figure(
@@ -282,5 +283,5 @@ def _further(recording: RecordingSummary) -> Iterator[str]:
         yield (
             f"At once on both sides ({muscle(both.muscle)}, within {1000 * NEAR_S:.0f} ms): "
             f"{found.observed} of {found.left} on the left and {found.right} on the right; chance "
-            f"alone brings {found.low:g} to {found.high:g}."
+            f"alone brings {plain(found.low)} to {plain(found.high)}."
         )

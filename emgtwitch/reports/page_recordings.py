@@ -57,7 +57,7 @@ def _figure(view: View) -> Html:
                 out[why] = max(out.get(why, 0.0), seconds)
         rows.append(
             [
-                link(k, recording),
+                link(view, k),
                 estimated(ratio.ratio if ratio else None),
                 estimated(ratio.asymmetry if ratio else None),
                 *(number(_least(recording, side)) for side in ("left", "right")),
@@ -76,9 +76,9 @@ def _figure(view: View) -> Html:
     )
     caption = (
         "Left over right with its 95 % interval in each recording, hollow after exercise."
-        f"{band} Upper bar and circle: left; lower bar and triangle: right; hatched: left out. Floor: smallest twitch "
-        "that is found half of the time. Asymmetry index in the table: (left - right) / (left + "
-        "right)."
+        f"{band} Upper bar and circle: left; lower bar and triangle: right; hatched: left out. "
+        "Floor: smallest twitch that is found half of the time. Asymmetry index in the table: "
+        "(left - right) / (left + right)."
     )
     return figure(row_by_row(view), finding, caption, data_table(header, rows))
 

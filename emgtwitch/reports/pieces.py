@@ -53,7 +53,12 @@ def wide(inside: Html, label: str) -> Html:
 
 
 def table(
-    header: Sequence[object], rows: Sequence[Sequence[object]], *, left: int = 1, caption: str = ""
+    header: Sequence[object],
+    rows: Sequence[Sequence[object]],
+    *,
+    left: int = 1,
+    caption: str = "",
+    stacked: bool = False,
 ) -> Html:
     """Return a table.
 
@@ -65,6 +70,8 @@ def table(
         How many columns, from the first, are text; the others are numbers.
     caption
         What it shows.
+    stacked
+        On a phone each row becomes a block, with the name of the column above each number.
     """
     head = element(
         "tr",
@@ -76,21 +83,24 @@ def table(
             cell = element("th", row[0], colspan=str(len(header)), scope="colgroup")
             body.append(element("tr", cell, class_="group"))
             continue
-        cells = [_cell(cell, _kind(k, left)) for k, cell in enumerate(row)]
+        labels = [str(name) if stacked else "" for name in header]
+        cells = [_cell(cell, _kind(k, left), labels[k]) for k, cell in enumerate(row)]
         if row[0] != "":  # a row that goes on has no header of its own
             cells[0] = element("th", row[0], scope="row", class_="text")
         body.append(element("tr", *cells))
     about = [element("caption", say(caption))] if caption else []
-    whole = element("table", *about, element("thead", head), element("tbody", *body))
+    parts = (*about, element("thead", head), element("tbody", *body))
+    whole = element("table", *parts, class_="stacked") if stacked else element("table", *parts)
     return wide(whole, caption or "table")
 
 
-def _cell(cell: object, kind: str) -> Html:
+def _cell(cell: object, kind: str, label: str) -> Html:
     """Return a cell; a number may be broken before its interval, but not within that."""
     text = html(cell)
     if kind == "number":
         text = Html(re.sub(r"\([^()<>]*\)", lambda found: found[0].replace(" ", "&nbsp;"), text))
-    return element("td", text, class_=kind)
+    told = {"data_label": label} if label else {}
+    return element("td", text, class_=kind, **told)
 
 
 def _kind(column: int, left: int) -> str:

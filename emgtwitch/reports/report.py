@@ -15,7 +15,6 @@ from emgtwitch.reports.page_methods import page_methods
 from emgtwitch.reports.page_recording import page_recording
 from emgtwitch.reports.page_recordings import page_recordings
 from emgtwitch.reports.view import View
-from emgtwitch.reports.words import recorded
 
 TITLE = "Muscle twitches, left against right"
 _MARK = "<!-- report by emgtwitch -->"
@@ -72,7 +71,7 @@ def write_report(
     for k in progress(range(len(view.recordings))):
         recording = view.recordings[k]
         # The template makes it an identifier, which must begin with a letter.
-        title = f"Recording {k + 1}: {recorded(recording.occasion, recording.name, 60)}"
+        title = f"Recording {k + 1}: {view.label(recording, 60)}"
         _add(report, title, page_recording(view, k))
     _add(report, "Methods", page_methods(view))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,9 @@
 """What the report is about: the recordings, and which muscle, state and twitches come first."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast, Quantity
 from emgtwitch.comparison.occasions import REST, RecordingEntry
@@ -14,8 +16,10 @@ from emgtwitch.comparison.recordings import (
 )
 from emgtwitch.comparison.summary import StudySummary, summarise
 from emgtwitch.reports.waveforms import Waveforms
+from emgtwitch.reports.words import ending, recorded
 
 LEAST_COUNTED = 10  # twitches above the floor of all recordings, for them to come first
+LEAST_NAME = 13  # characters for the name of a recording whose date is that of another
 LEAST_DAYS = 28  # between the first recording and the last, for a trend
 
 
@@ -63,6 +67,18 @@ class View:
     def recordings(self) -> tuple[RecordingSummary, ...]:
         """The recordings in order of time."""
         return self.study.recordings
+
+    def label(self, recording: RecordingSummary, longest: int = 70) -> str:
+        """Return when and under which condition, and the name too where that is not unique."""
+        occasion, name = recording.occasion, recording.name
+        if self._alike[recorded(occasion, name)] == 1 or occasion.start is None:
+            return recorded(occasion, name, longest)
+        told = recorded(occasion, name, longest - LEAST_NAME)
+        return f"{told}, {ending(name, longest - len(told) - 2)}"
+
+    @cached_property
+    def _alike(self) -> Counter[str]:
+        return Counter(recorded(r.occasion, r.name) for r in self.recordings)
 
     def row(self, recording: RecordingSummary, counted: str = "") -> LeftRight | None:
         """Return left against right of the muscle in a recording."""

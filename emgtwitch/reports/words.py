@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from datetime import date, datetime
 
+import numpy as np
+
 from emgtwitch.comparison.across import NOT_TOLD
 from emgtwitch.comparison.intervals import Estimate
 from emgtwitch.comparison.occasions import AFTER_EXERCISE, REST, Occasion
 from emgtwitch.comparison.recordings import ABOVE_BOTH, ABOVE_STUDY, ALL, LEG, UNNAMED
-from emgtwitch.reports.pieces import shortened
+from emgtwitch.reports.pieces import ELLIPSIS, shortened
 
 NOTHING = "–"
 _CONDITIONS = {REST: "at rest", AFTER_EXERCISE: "after exercise", NOT_TOLD: "", "": ""}
@@ -24,6 +26,14 @@ _REASONS = {
 def number(value: float) -> str:
     """Return a number with two or three digits that matter."""
     return _with(value, _decimals(value))
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """Return a number rounded to so many digits, never with a power of ten."""
+    rounded = float(f"{value:.{digits}g}")
+    if abs(rounded) >= 10_000:
+        return f"{rounded:,.0f}".replace(",", "\N{NO-BREAK SPACE}")
+    return np.format_float_positional(rounded, trim="-")
 
 
 def interval(estimate: Estimate) -> str:
@@ -101,6 +111,12 @@ def recorded(occasion: Occasion, name: str, longest: int = 70) -> str:
     when = f"{day(start)}, {start:%H:%M}" if start else name or "no date"
     told = condition(occasion.condition)
     return shortened(f"{when}, {told}" if told else when, longest)
+
+
+def ending(name: str, longest: int) -> str:
+    """Return the end of a name, as names of one recording session mostly differ there."""
+    whole = shortened(name)
+    return whole if len(whole) <= longest else f"{ELLIPSIS}{whole[1 - longest :]}"
 
 
 def muscle(name: str) -> str:
