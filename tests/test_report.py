@@ -354,7 +354,7 @@ def test_recordings_of_the_same_moment_have_labels_of_their_own():
         assert len(set(labels)) == 4
         assert max(map(len, labels)) <= longest
         assert all(label.startswith("5 January 2026, 21:30, at") for label in labels[:3])
-        assert labels[0].endswith("run-0_emg.bdf")
+        assert labels[0].endswith("-0_emg.bdf")
     assert labels[3] == "5 January 2026, 23:54, at rest"
     page = Page(page_answer(view)).text
     assert all(page.count(label) == 2 for label in labels)

@@ -35,7 +35,7 @@ def waveform_figure(waveforms: Waveforms, sides: dict[str, str | None]) -> bytes
             ax = figure.add_subplot(grid[row, 1])
             ax.set_axis_off()
             _examples(ax, examples)
-            ax.set_title(what if examples else f"{what}: none to show", fontsize=9, y=1.1)
+            ax.set_title(what if examples else f"{what}: none to show", fontsize=9, y=1.17)
 
     return picture(2.35, draw, (0.55, 0.1, 0.38, 0.25))
 
@@ -103,7 +103,7 @@ def _examples(ax: "Axes", examples: Sequence[Example]) -> None:
         about = f"{side} {minutes}:{tenths / 10:04.1f}"
         ax.text(middle, -1.1, about, ha="center", va="top", fontsize=7.5)
         if example.reason:
-            ax.text(middle, 1.02, example.reason, ha="center", va="bottom", fontsize=8,
+            ax.text(middle, 1.08, example.reason, ha="center", va="bottom", fontsize=8,
                     fontstyle="italic")  # fmt: skip
 
 
