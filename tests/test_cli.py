@@ -447,7 +447,7 @@ def test_the_demo_prints_rates_limits_and_the_truth(demo):
     treatment = next(i for i, line in enumerate(lines) if "physiotherapy" in line)
     assert sum(line in table for line in lines[:treatment]) == 8
     assert f"Report: {output / 'report.html'}" in printed
-    assert "At rest, the right gastrocnemius twitched" in printed
+    assert "At rest, before physiotherapy, the right gastrocnemius twitched" in printed
     assert "it does not diagnose. Not a medical device." in printed
     hits = false_alarms = 0
     for recording in read_study(sample_folder()).recordings:

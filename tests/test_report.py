@@ -357,7 +357,7 @@ def test_recordings_of_the_same_moment_have_labels_of_their_own():
         assert labels[0].endswith("-0_emg.bdf")
     assert labels[3] == "5 January 2026, 23:54, at rest"
     page = Page(page_answer(view)).text
-    assert all(page.count(label) == 2 for label in labels)
+    assert all(page.count(label) >= 2 for label in labels)
 
 
 def test_many_recordings():
