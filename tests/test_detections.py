@@ -310,6 +310,56 @@ def test_only_own_tables_are_loaded(found, tmp_path):
 # Other forms
 
 
+def edited(found, **changes):
+    first, *others = found.accounts
+    return replace(found, accounts=(replace(first, **changes), *others))
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda found: replace(found, sides=("middle", None)), "is on the side 'middle'"),
+        (lambda found: replace(found, accounts=(), sides=()), "there is no channel"),
+        (lambda found: edited(found, channel="other"), "there is no channel"),
+        (lambda found: edited(found, valid_s=900.0), "of 45 s of .*, 900 are valid"),
+        (lambda found: edited(found, valid_s=-5.0), "-5 are valid"),
+        (lambda found: edited(found, recorded_s=1e12), "is 1e.12 s long"),
+        (lambda found: edited(found, recorded_s=np.nan), "is nan s long"),
+    ],
+)
+def test_a_sidecar_that_contradicts_its_table_is_refused(found, tmp_path, edit, told):
+    path = tmp_path / "calves_events.tsv"
+    edit(found).save(path)
+    with pytest.raises(InputError, match=f"contradict each other: .*{told}"):
+        Detections.load(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("peak_time", np.nan, "a twitch has no peak_time"),
+        ("peak_time", 9999.0, "peak_time of 9999 s lies outside"),
+        ("onset", -5.0, "onset of -5 s lies outside"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused(found, tmp_path, column, value, told):
+    path = tmp_path / "calves_events.tsv"
+    events = found.events.copy()
+    events[column][is_twitch(events).argmax()] = value
+    replace(found, events=events).save(path)
+    with pytest.raises(InputError, match=told):
+        Detections.load(path)
+
+
+def test_a_table_that_was_cut_off_is_refused(found, tmp_path):
+    path = tmp_path / "calves_events.tsv"
+    found.save(path)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]))
+    with pytest.raises(InputError, match=f"rows, not {len(found.events)}; detect again"):
+        Detections.load(path)
+
+
 def test_a_dataframe_has_the_columns_and_na(found):
     frame = found.to_dataframe()
     assert len(frame) == len(found.events)

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import pandas
 
 SOFTWARE = "emgtwitch"
+_LONGEST_S = 366 * 86400.0
+_ROUNDED_S = 1e-3  # to which sums of times are rounded
+_BEYOND_S = 0.1  # from the ends of a recording that a potential may be told to lie
 _SHORTEST_STEP = 1 / 6  # of a step in time that must be valid for it to have a rate
 
 
@@ -212,6 +215,7 @@ class Detections:
             "source": self.source and os.fsencode(self.source).decode("utf-8", "replace"),
             "start": self.start and self.start.isoformat(),
             "settings": dict(self.settings),
+            "rows": len(self.events),
             "channels": channels,
         }
         return dict(_rounded(about))
@@ -223,14 +227,15 @@ class Detections:
         Raises
         ------
         InputError
-            There is no such table, or no sidecar of it by this software.
+            There is no such table, no sidecar of it by this software, or the two contradict each
+            other.
         """
         sidecar = sidecar_path(path)
         events = read_event_table(path)
         try:
             about = json.loads(sidecar.read_text(encoding="utf-8"))
             accounts = tuple(_account(*entry) for entry in about["channels"].items())
-            return cls(
+            found = cls(
                 events,
                 accounts,
                 tuple(entry["side"] for entry in about["channels"].values()),
@@ -239,14 +244,52 @@ class Detections:
                 about["start"] and datetime.fromisoformat(about["start"]),
                 about["software"]["version"],
             )
+            n_rows = about.get("rows", len(events))
+            problem = next(_contradictions(found, n_rows), "")
         except FileNotFoundError as error:
             raise InputError(f"{sidecar}: not there, so {path} tells no valid time") from error
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise InputError(f"{sidecar}: no sidecar by emgtwitch detect: {error!r}") from error
+        if problem:
+            raise InputError(
+                f"{path} and its sidecar contradict each other: {problem}; detect again"
+            )
+        return found
 
 
 def _is_interval(events: np.ndarray) -> np.ndarray:
     return np.isnan(events["peak_time"]) & ~is_twitch(events)
+
+
+def _contradictions(found: Detections, n_rows: int) -> Iterator[str]:
+    """Yield what cannot be true of a table and its sidecar, which may be cut off or edited."""
+    if len(found.events) != n_rows:
+        yield f"there are {len(found.events)} rows, not {n_rows}"
+    if not found.accounts:
+        yield "there is no channel"
+    for account, side in zip(found.accounts, found.sides, strict=True):
+        if side not in ("left", "right", None):
+            yield f"{account.channel} is on the side {side!r}"
+        if not 0 <= account.recorded_s <= _LONGEST_S:
+            yield f"{account.channel} is {account.recorded_s:g} s long"
+        if not 0 <= account.valid_s <= account.recorded_s + _ROUNDED_S:
+            yield f"of {account.recorded_s:g} s of {account.channel}, {account.valid_s:g} are valid"
+    if unknown := set(found.events["channel"].tolist()) - {*found.ch_names, NOT_APPLICABLE}:
+        yield f"there is no channel {min(unknown)!r}"
+    end_s = max(account.recorded_s for account in found.accounts) + _BEYOND_S
+    for name in ("onset", "peak_time"):
+        times = found.events[name]
+        if outside := times[(times < -_BEYOND_S) | (times > end_s)].tolist():
+            yield f"{name} of {outside[0]:g} s lies outside of the recording"
+    if np.isnan(found.events["peak_time"][is_twitch(found.events)]).any():
+        yield "a twitch has no peak_time"
 
 
 def _account(channel: str, entry: dict[str, Any]) -> ChannelAccount:
