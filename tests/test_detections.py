@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import mne
@@ -94,6 +95,17 @@ def test_a_quieter_recording_has_a_lower_floor():
     assert loud.noise_uv == pytest.approx(3 * quiet.noise_uv, rel=0.01)
     assert loud.floor_uv == pytest.approx(3 * quiet.floor_uv, rel=0.01)
     assert quiet.floor_uv > 2 * quiet.noise_uv
+
+
+def test_a_few_loud_seconds_do_not_move_the_floor():
+    quiet = noise_uv(180)
+    loud = quiet.copy()
+    loud[:, 60_000:64_000] *= 30
+    floors = [
+        np.array([account.floor_uv for account in detect(raw_of(signal, ["L", "R"])).accounts])
+        for signal in (quiet, loud)
+    ]
+    assert_allclose(floors[1], floors[0], rtol=0.1)
 
 
 def test_a_coarse_converter_has_no_floor_below_its_steps():
@@ -323,6 +335,7 @@ def edited(found, **changes):
         (lambda found: edited(found, channel="other"), "there is no channel"),
         (lambda found: edited(found, valid_s=900.0), "of 45 s of .*, 900 are valid"),
         (lambda found: edited(found, valid_s=-5.0), "-5 are valid"),
+        (lambda found: replace(found, start=datetime(1, 1, 1)), "of the year 1"),
         (lambda found: edited(found, recorded_s=1e12), "is 1e.12 s long"),
         (lambda found: edited(found, recorded_s=np.nan), "is nan s long"),
     ],

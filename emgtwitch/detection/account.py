@@ -28,7 +28,8 @@ class ChannelAccount:
     excluded_s
         What was not, s, by reason.
     noise_uv
-        Noise rms in the band of the detector over the valid time, µV; NaN without valid time.
+        Noise rms in the band of the detector, geometric mean over the valid time, µV; NaN without
+        valid time.
     floor_uv
         Detection floor, µV peak to peak: a twitch of this size is found half of the time.
     """

@@ -84,7 +84,9 @@ class Decider:
         self._first = -grid.ahead - TILE_BLOCKS  # of the blocks that are decided next
         self.blocks = {code: np.zeros(n_channels, dtype=int) for code in (VALID, *EXCLUSIONS)}
         """Number of decided blocks of each channel that were valid, or excluded and why."""
-        self._noise_power = np.zeros(n_channels)
+        self._log_noise = np.zeros(
+            n_channels
+        )  # sum over valid blocks of the logarithm of its power
 
     def next_tile(
         self,
@@ -144,7 +146,7 @@ class Decider:
         recorded = codes[:, max(-self._first, 0) :]  # the rest is before the first sample
         n_valid = (recorded == VALID).sum(axis=1)
         self.blocks[VALID] += n_valid
-        self._noise_power += n_valid * np.where(np.isfinite(level), level, 0.0)
+        self._log_noise += n_valid * np.log(np.where(level > 0, level, 1.0))
         for code in EXCLUSIONS if recorded.any() else ():
             self.blocks[code] += (recorded == code).sum(axis=1)
         for found in self._candidates:
@@ -318,9 +320,12 @@ class Decider:
         return [replace(row, provisional=True) for found in rows for row in found]
 
     def noise_uv(self, channel: int) -> float:
-        """Return the rms of the noise over the valid blocks of a channel, NaN without any."""
+        """Return the noise rms, geometric mean over the valid blocks of a channel, NaN without any.
+
+        A few loud seconds hardly move it, which would multiply a mean of the power.
+        """
         valid = self.blocks[VALID][channel]
-        return float(np.sqrt(self._noise_power[channel] / valid)) if valid else np.nan
+        return float(np.exp(self._log_noise[channel] / valid / 2)) if valid else np.nan
 
     def finish(self, end_s: float) -> list[Event]:
         """Return rows for the stretches that are still open at the end of the recording."""

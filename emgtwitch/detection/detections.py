@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SOFTWARE = "emgtwitch"
 _LONGEST_S = 366 * 86400.0
+_EARLIEST = 1900  # year of a recording
 _ROUNDED_S = 1e-3  # to which sums of times are rounded
 _BEYOND_S = 0.1  # from the ends of a recording that a potential may be told to lie
 _SHORTEST_STEP = 1 / 6  # of a step in time that must be valid for it to have a rate
@@ -274,6 +275,8 @@ def _contradictions(found: Detections, n_rows: int) -> Iterator[str]:
         yield f"there are {len(found.events)} rows, not {n_rows}"
     if not found.accounts:
         yield "there is no channel"
+    if found.start and found.start.year < _EARLIEST:
+        yield f"the recording is of the year {found.start.year}"
     for account, side in zip(found.accounts, found.sides, strict=True):
         if side not in ("left", "right", None):
             yield f"{account.channel} is on the side {side!r}"
