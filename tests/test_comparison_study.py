@@ -433,6 +433,13 @@ def test_what_a_person_writes_into_the_tables(study):
         read_study([study])
 
 
+def test_a_date_that_contradicts_before_and_after_is_refused(study):
+    people = study / "participants.tsv"
+    people.write_text(people.read_text(encoding="utf-8").replace("2026-02-20", "2030-01-01"))
+    with pytest.raises(InputError, match="after physiotherapy, which began on 2030-01-01"):
+        read_study([study])
+
+
 def test_what_was_not_detected_yet_is_told(study):
     table_of(next(study.rglob("*_emg.bdf"))).unlink()
     with pytest.raises(InputError, match="no event table yet; first run emgtwitch detect"):

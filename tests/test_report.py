@@ -209,6 +209,19 @@ def test_treatments_between_few_or_many_sessions(n, began, told):
     assert told in answer(view_of(made))
 
 
+def test_a_treatment_that_has_just_begun_takes_no_answer_away():
+    days = [source({"calf_L": 1}, n).entry.occasion.start.date() for n in (20, 90)]
+    treatments = (Treatment(days[0], "stretching"), Treatment(days[1], "injection"))
+    made = [
+        source({"calf_L": 30, "calf_R": 60}, 7 * k, treatments=treatments, seed=k) for k in range(6)
+    ]
+    view = view_of(made)
+    assert "After stretching (" in changes(view)[0]
+    page = str(page_answer(view))
+    assert "Dotted: begun stretching (" in page
+    assert "injection (" not in page.split("Dotted:")[1]
+
+
 def test_a_side_without_a_twitch_has_no_typical_rate(views):
     view = views["none on the left"]
     across = view.across()

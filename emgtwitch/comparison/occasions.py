@@ -247,7 +247,7 @@ def _occasions(person: SubjectNotes) -> dict[Path, Occasion]:
         day = session.noted
         for recording in session.recordings:
             own = recording.noted
-            found[recording.path] = Occasion(
+            found[recording.path] = occasion = Occasion(
                 person.label,
                 session.label,
                 recording.start or session.start,
@@ -261,7 +261,23 @@ def _occasions(person: SubjectNotes) -> dict[Path, Occasion]:
                 days,
                 {**session.more, **recording.more},
             )
+            _check_side(occasion)
     return found
+
+
+def _check_side(occasion: Occasion) -> None:
+    """Raise if a recording is said to be on the other side of a treatment than its date."""
+    if occasion.start is None or len(occasion.treatments) != 1:
+        return
+    (treatment,), recorded = occasion.treatments, occasion.start.date()
+    if (occasion.treatment == AFTER and recorded < treatment.day) or (
+        occasion.treatment == BEFORE and recorded > treatment.day
+    ):
+        raise InputError(
+            f"sub-{occasion.subject}: a recording of {recorded} is told to be "
+            f"{occasion.treatment} {treatment.text}, which began on {treatment.day}: one of the "
+            "two is wrong, in participants.tsv or in the table of sessions"
+        )
 
 
 def _felt(noted: Notes) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast
 from emgtwitch.comparison.intervals import Estimate
+from emgtwitch.comparison.occasions import Treatment
 from emgtwitch.comparison.recordings import ALL, LeftRight, RecordingSummary
 from emgtwitch.comparison.sessions import LEAST_RECORDINGS
 from emgtwitch.reports.pieces import shortened
@@ -47,12 +48,15 @@ def answer(view: View) -> str:
 
 
 def changes(view: View) -> list[str]:
-    """Return what changed, a sentence each: after the last treatment, and over the months."""
-    later = f"after {view.study.treatments[-1].text}" if view.study.treatments else None
+    """Return what changed, a sentence each: after the last treatment, and over the months.
+
+    The last is that with sessions on both sides: one that has just begun takes nothing away.
+    """
+    begun = {f"after {treatment.text}": treatment for treatment in view.study.treatments}
     told = [
-        _treated(view, contrast)
+        _treated(contrast, begun[contrast.later])
         for contrast in view.contrasts
-        if (contrast.later, contrast.condition) == (later, view.condition)
+        if contrast.later in begun and contrast.condition == view.condition
     ][-1:]
     across = view.across()
     if across and across.ratio.trend and not told:
@@ -223,8 +227,7 @@ def _none_counted(view: View, rows: list[LeftRight]) -> str:
     return told
 
 
-def _treated(view: View, contrast: Contrast) -> str:
-    treatment = view.study.treatments[-1]
+def _treated(contrast: Contrast, treatment: Treatment) -> str:
     text = shortened(treatment.text, 60)
     if not (contrast.left or contrast.right):
         return (

@@ -220,10 +220,10 @@ def _figure(view: View) -> Html:
     )
     if AFTER_EXERCISE in view.conditions:
         caption += " Hollow: after exercise."
-    if view.study.treatments:
-        began = ", ".join(
-            f"{shortened(t.text, 40)} ({day(t.day)})" for t in view.study.treatments[:12]
-        )
+    days = [start.date() for r in view.recordings if (start := r.occasion.start)]
+    drawn = [t for t in view.study.treatments if days and min(days) <= t.day <= max(days)]
+    if drawn:
+        began = ", ".join(f"{shortened(t.text, 40)} ({day(t.day)})" for t in drawn[:12])
         caption += f" Dotted: begun {began}."
     if goes_on(view):
         caption += " An arrow head: the interval goes on beyond the panel."
