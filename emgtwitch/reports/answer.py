@@ -28,8 +28,8 @@ def answer(view: View) -> str:
     rows = [row for recording in view.recordings if (row := view.row(recording, ALL))]
     if not view.muscle:
         return (
-            "Which side was recorded is not told, so left and right cannot be compared. The pages "
-            "of the recordings show each channel."
+            "Which side was recorded is not told, so left and right cannot be compared; channel "
+            "names as calf_L and calf_R tell it. The pages of the recordings show each channel."
         )
     valid = [row for row in rows if row.left or row.right]
     if not valid:
