@@ -472,6 +472,9 @@ def test_an_option_that_the_table_does_not_hold_makes_a_new_search(tmp_path):
     assert min(account.noise_uv for account in Detections.load(table).accounts) > 1000
     kept, _ = settings("--mains", "50", "--sfreq", "2000")
     assert (kept["sampling_frequency_hz"], kept["false_alarms_per_hour"]) == (2000, 3)
+    sidecar = table.with_suffix(".json")  # what cannot be is not taken from it
+    sidecar.write_text(sidecar.read_text().replace('"unit": "mV"', '"unit": 7'))
+    assert settings("--unit", "uV")[0]["reading"] == {"sfreq": 2000.0, "unit": "uV"}
     specific, written = settings("--preset", "specific")
     assert specific["false_alarms_per_hour"] == PRESETS["specific"].false_alarms_per_hour
     assert settings("--preset", "specific")[1] == written

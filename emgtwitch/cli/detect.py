@@ -165,13 +165,7 @@ def _detect(recording: Path, table: Path, arguments: argparse.Namespace) -> "Det
     """Detect in one recording and write its table."""
     from emgtwitch.recording.derivatives import dataset_of, make_derivative_folder
 
-    raw, found = options.detected(
-        recording,
-        options.reading_options(arguments),
-        progress=not arguments.quiet,
-        channels=arguments.channels,
-        **options.detection_options(arguments),
-    )
+    raw, found = options.detected(recording, arguments)
     dataset = dataset_of(recording)
     if dataset and not arguments.output:
         make_derivative_folder(dataset, table)

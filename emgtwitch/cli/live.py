@@ -239,13 +239,7 @@ def _play(arguments: argparse.Namespace) -> int:
     from emgtwitch.recording import emg_channels, gaps, marks, reader
 
     path = _one_recording(arguments.recording)
-    raw, found = options.detected(
-        path,
-        options.reading_options(arguments),
-        progress=not arguments.quiet,
-        channels=arguments.channels,
-        **options.detection_options(arguments),
-    )
+    raw, found = options.detected(path, arguments)
     names, read = emg_channels(raw), reader(raw)
     rows = [names.index(name) for name in found.ch_names]
     sfreq = float(raw.info["sfreq"])

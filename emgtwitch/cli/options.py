@@ -21,7 +21,7 @@ SAFETY = """\
 ELECTRODES ON A BODY: only with a laptop on battery and nothing else plugged into it (no charger, no
 screen, no network cable), or with a USB isolator. Both sensors on one isolated supply. Not with a
 pacemaker or another implant, not on broken skin."""
-READING = ("sfreq", "unit", "uv_per_count", "stream")
+READING = {"sfreq": float, "unit": str, "uv_per_count": float, "stream": str}
 # The names of `firmware_bridge.decoders.formats.FORMATS`, so that help need not load them.
 WIRE_FORMATS = ("emgt", "text", "byb", "chords", "openeeg", "cyton", "bitalino")
 
@@ -87,7 +87,9 @@ def reading_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def kept_reading(found: "Detections | None") -> dict[str, Any]:
     """Return the reading options with which the recording of a table was read."""
     kept = found.settings.get("reading") if found else None
-    return {name: kept[name] for name in READING if name in kept} if isinstance(kept, dict) else {}
+    if not isinstance(kept, dict):
+        return {}
+    return {name: kept[name] for name, kind in READING.items() if isinstance(kept.get(name), kind)}
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -186,7 +188,18 @@ def device_in_words(info: "DeviceInfo") -> str:
     return ", ".join(filter(None, parts))
 
 
-def detected(
+def detected(recording: Path, arguments: argparse.Namespace) -> "tuple[BaseRaw, Detections]":
+    """Read a recording as the arguments say, and detect in it."""
+    return searched(
+        recording,
+        reading_options(arguments),
+        progress=not arguments.quiet,
+        channels=arguments.channels,
+        **detection_options(arguments),
+    )
+
+
+def searched(
     recording: Path, reading: dict[str, Any], **choices: Any
 ) -> "tuple[BaseRaw, Detections]":
     """Read a recording and detect in it; a refusal names the file.

@@ -305,7 +305,7 @@ def _detect(table: Path, recording: Path, arguments: argparse.Namespace) -> None
     old = _old(table)
     if old is None and table.exists():
         raise InputError(f"{table} is there, and not by emgtwitch detect; move it away first")
-    _, found = options.detected(
+    _, found = options.searched(
         recording,
         _reading(old, arguments),
         progress=not arguments.quiet,
