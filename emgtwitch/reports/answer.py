@@ -2,7 +2,6 @@
 
 from emgtwitch.comparison.across import NOT_TOLD, Across, Contrast
 from emgtwitch.comparison.intervals import Estimate
-from emgtwitch.comparison.occasions import Treatment
 from emgtwitch.comparison.recordings import ALL, LeftRight, RecordingSummary
 from emgtwitch.comparison.sessions import LEAST_RECORDINGS
 from emgtwitch.reports.pieces import shortened
@@ -52,12 +51,8 @@ def changes(view: View) -> list[str]:
 
     The last is that with sessions on both sides: one that has just begun takes nothing away.
     """
-    begun = {f"after {treatment.text}": treatment for treatment in view.study.treatments}
-    told = [
-        _treated(contrast, begun[contrast.later])
-        for contrast in view.contrasts
-        if contrast.later in begun and contrast.condition == view.condition
-    ][-1:]
+    divided = view.divided()
+    told = [_treated(view, divided)] if divided else []
     across = view.across()
     if across and across.ratio.trend and not told:
         told.append(_trend(across))
@@ -227,7 +222,8 @@ def _none_counted(view: View, rows: list[LeftRight]) -> str:
     return told
 
 
-def _treated(contrast: Contrast, treatment: Treatment) -> str:
+def _treated(view: View, contrast: Contrast) -> str:
+    treatment = next(t for t in view.study.treatments if contrast.later == f"after {t.text}")
     text = shortened(treatment.text, 60)
     if not (contrast.left or contrast.right):
         return (

@@ -153,7 +153,9 @@ class View:
     def divided(self, condition: str = "") -> Contrast | None:
         """Return before against after the last treatment that lies between sessions of a state."""
         state = condition or self.condition
-        return next((c for c in reversed(self.contrasts) if c.condition == state), None)
+        begun = {f"after {treatment.text}" for treatment in self.study.treatments}
+        mine = [c for c in self.contrasts if c.condition == state and c.later in begun]
+        return mine[-1] if mine else None
 
     @property
     def cut_uv(self) -> float:
