@@ -295,6 +295,31 @@ def test_the_heart_is_regular_and_everywhere_at_once() -> None:
     assert simulated.truth.size == 0
 
 
+def test_a_vibration_is_one_tone_that_comes_and_goes() -> None:
+    scenario = replace(SCENARIOS["vibration"], noise_uv=0, rate_per_min=0)
+    simulated = simulate_recording(scenario, 1)
+    assert simulated.truth.size == 0
+    for signal in simulated.signal_uv:
+        rms = signal.reshape(-1, 1000).std(axis=1)
+        assert 0.2 < np.mean(rms > 1) < 0.8
+        assert 0.4 * scenario.vibration_uv < np.sqrt(2) * rms.max() < 1.05 * scenario.vibration_uv
+        spectrum = np.abs(np.fft.rfft(signal)) ** 2
+        hz = np.fft.rfftfreq(signal.size, 1e-3)
+        peak = hz[spectrum.argmax()]
+        assert 20 <= peak <= 45
+        assert spectrum[np.abs(hz - peak) < 2].sum() > 0.9 * spectrum.sum()
+
+
+def test_a_recording_can_start_in_the_middle_of_a_contraction() -> None:
+    scenario = replace(SCENARIOS["starts_contracted"], noise_uv=0, rate_per_min=0)
+    simulated = simulate_recording(scenario, 1)
+    for channel, signal in zip(simulated.ch_names, simulated.signal_uv, strict=True):
+        first = simulated.truth[simulated.truth["channel"] == channel][0]
+        assert first["trial_type"] == "contraction"
+        assert 0 <= first["onset"] < 0.1
+        assert np.ptp(signal[:500]) > scenario.contraction_uv
+
+
 def test_crosstalk_is_6_to_17_per_cent_within_a_leg_and_no_twitch_of_the_other() -> None:
     names = ("GM_L", "SOL_L", "GM_R")
     scenario = replace(SILENT, ch_names=names, crosstalk=(0.06, 0.17), rate_per_min=(20, 0, 0))

@@ -21,11 +21,11 @@ SCENARIO_GROUPS = {
         "isolated sparse busy non_stop doublets f_waves neuronal drifting_rate grouped small"
     ),
     "twitches and voluntary contractions or cramps": (
-        "voluntary_single_unit voluntary_few_units voluntary_interference cramp"
+        "voluntary_single_unit voluntary_few_units voluntary_interference starts_contracted cramp"
     ),
     "twitches and one disturbance, or all of them": (
-        "motion pops glitches mains_50 mains_60_drifting ecg crosstalk noise_steps lift_off gaps "
-        "saturation all_nuisances"
+        "motion pops glitches mains_50 mains_60_drifting ecg vibration crosstalk noise_steps "
+        "lift_off gaps saturation all_nuisances"
     ),
     "other recorders, sampling rates and numbers of channels": (
         "myoware_12bit myoware_14bit_2khz uno_10bit openbci_200hz fs_500 fs_4000 eight_channels"

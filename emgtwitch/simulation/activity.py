@@ -107,6 +107,9 @@ def _bursts(
     signal = np.zeros(n_samples)
     if not episodes:
         return signal, []
+    episodes = [
+        (start, [train[start + train >= 0] for train in trains]) for start, trains in episodes
+    ]
     n_units = len(episodes[0][1])
     sizes = _size_principle(n_units, scenario.contraction_uv)
     potentials = recorded_potentials(rng, sizes, scenario.front_end, sfreq)
@@ -139,6 +142,8 @@ def contractions(
     takes_part = (rng.random((n, 1)) < 1 / 3) | (
         rng.integers(n_channels, size=(n, 1)) == np.arange(n_channels)
     )
+    if scenario.starts_contracted and n:
+        starts[0], takes_part[0] = -durations[0] / 3, True
     signal = np.zeros((n_channels, n_samples))
     rows = []
     for channel, channel_rng in enumerate(rng.spawn(n_channels)):

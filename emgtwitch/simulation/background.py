@@ -1,4 +1,4 @@
-"""What is there all the time: skin-electrode noise, mains hum and the heart."""
+"""What is there all or half of the time: skin-electrode noise, hum, the heart, vibration."""
 
 import numpy as np
 from scipy import fft
@@ -118,3 +118,23 @@ def heart(
         wave += height * np.exp(-(((since - centre) / width) ** 2) / 2)
     sizes = scenario.ecg_uv * rng.uniform(0.5, 1, (len(scenario.ch_names), 1))
     return scenario.front_end.couple(sizes * wave, sfreq), []
+
+
+def vibration(
+    rng: np.random.Generator, scenario: Scenario, n_samples: int, sfreq: float
+) -> tuple[np.ndarray, list[Event]]:
+    """Return the trembling of a machine, (n_channels, n_samples) µV; it has no rows.
+
+    A tone between 20 and 45 Hz that is not quite steady, on and off for 10 to 40 s in turn: the
+    noise changes in its spectrum more than in its level.
+    """
+    n_channels = len(scenario.ch_names)
+    seconds = n_samples / sfreq
+    cycles = rng.uniform(20, 45) * np.arange(n_samples) / sfreq
+    cycles += 0.1 * np.cumsum(rng.standard_normal(n_samples)) / np.sqrt(sfreq)
+    turns = np.cumsum(rng.uniform(10, 40, int(seconds / 10) + 1))
+    on = np.searchsorted(turns, np.arange(n_samples) / sfreq) % 2 == 1
+    sizes = scenario.vibration_uv * rng.uniform(0.5, 1, (n_channels, 1))
+    phases = rng.random((n_channels, 1))
+    trembling = sizes * np.sin(2 * np.pi * (cycles + phases)) * on
+    return scenario.front_end.couple(trembling, sfreq), []

@@ -38,6 +38,7 @@ DISTURBANCES: dict[str, tuple[Ingredient, str]] = {
     "glitches": (artifacts.glitches, "glitches_per_min"),
     "lift_offs": (artifacts.lift_offs, "lift_offs_per_min"),
     "overloads": (artifacts.overloads, "overloads_per_min"),
+    "vibration": (background.vibration, "vibration_uv"),
 }
 # Each ingredient has a random stream of its own. The order fixes which: append, never insert.
 STREAMS = (
@@ -64,7 +65,7 @@ class Simulated:
         noise, all of the zero-phase band-passed (20 to min(450, 0.45 fs) Hz) waveform without
         noise, as recorded in its own channel; ``unit`` the row of `templates`; ``burst`` is
         shared by the partners of a doublet, an F wave or a group, -1 for single twitches.
-        Mains, heart and changes of the noise have no rows.
+        Mains, heart, vibration and changes of the noise have no rows.
     background_uv
         (n_channels, n_samples) everything except the twitches, before the converter.
     templates, template_peak

@@ -40,12 +40,15 @@ class Scenario:
         Amplitude of the fundamental as recorded, frequency, and how far it drifts.
     ecg_uv
         R wave, µV peak to peak at the skin, on all channels at once.
+    vibration_uv
+        Amplitude of the trembling of a machine, which comes and goes.
     crosstalk
         Smallest and largest share of a muscle's potentials seen in the other channels of the
         same leg (6 % soleus over gastrocnemius, up to 16.6 % in the leg: PMC5643316,
         PubMed 2453334). Channels whose names tell no side count as one leg.
-    contractions_per_min, contraction, contraction_uv
-        Voluntary activity: how often, how full, and the median unit's peak to peak.
+    contractions_per_min, contraction, contraction_uv, starts_contracted
+        Voluntary activity: how often, how full, the median unit's peak to peak, and whether the
+        recording starts in the middle of the first, in all muscles.
     cramps
         Cramps in the recording, each in one muscle.
     motion_per_min, motion_uv; pops_per_min, pop_uv; lift_offs_per_min, lift_off_uv
@@ -85,10 +88,12 @@ class Scenario:
     mains_hz: float = 50.0
     mains_drift_hz: float = 0.02
     ecg_uv: float = 0.0
+    vibration_uv: float = 0.0
     crosstalk: tuple[float, float] = (0.0, 0.0)
     contractions_per_min: float = 0.0
     contraction: Literal["single_unit", "few_units", "interference"] = "interference"
     contraction_uv: float = 150.0
+    starts_contracted: bool = False
     cramps: int = 0
     motion_per_min: float = 0.0
     motion_uv: float = 500.0
