@@ -11,7 +11,8 @@ from emgtwitch.detection.calibration import threshold
 from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
 from emgtwitch.detection.codes import GAP, VALID
 from emgtwitch.detection.decision import HALF_SECOND, MARGIN
-from emgtwitch.detection.front_end import FrontEnd, GapBridge, band_pass, remove_glitches
+from emgtwitch.detection.front_end import FrontEnd, band_pass, remove_glitches
+from emgtwitch.detection.gaps import GapBridge, fill_short_gaps
 from emgtwitch.detection.gates import train_span
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.noise import NoiseFloor
@@ -43,12 +44,23 @@ def test_gap_is_held_and_leaves_no_step():
     signal = np.array([[5.0, 6, np.nan, np.nan, 106, 107], [1, 1, 1, 1, 1, np.nan]])
     expected = [[0, 1, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0]]
     for n in range(1, 7):
-        gaps, bridged = GapBridge(2), np.empty((2, 6))
-        gaps.bridge(signal, n, bridged)
+        gaps, bridged = GapBridge(2), signal.copy()
+        gaps.bridge(bridged, n)
         np.testing.assert_array_equal(bridged, expected)
         if n < 6:
-            gaps.bridge(signal[:, n:], 6 - n, bridged[:, n:])
-            np.testing.assert_array_equal(bridged, expected)
+            later = signal[:, n:].copy()
+            gaps.bridge(later, 6 - n)
+            np.testing.assert_array_equal(later, np.array(expected)[:, n:])
+
+
+def test_short_gaps_are_filled_and_long_ones_stay():
+    nan = np.nan
+    signal = np.array([[nan, 1, nan, 3, nan, nan, 6, nan, nan, nan, 10, nan]])
+    fill_short_gaps(signal, SFREQ)
+    np.testing.assert_array_equal(signal, [[nan, 1, 2, 3, 4, 5, 6, nan, nan, nan, 10, nan]])
+    signal = np.array([[0.0, nan, 2]])
+    fill_short_gaps(signal, 250.0)  # where one sample is 4 ms
+    np.testing.assert_array_equal(signal, [[0, nan, 2]])
 
 
 @pytest.mark.parametrize("length", [1, 2])
@@ -93,10 +105,12 @@ def cleaned(signal, sd):
     grid = make_grid(SFREQ)
     front = FrontEnd(len(signal), grid, "auto")
     ends = range(grid.n_tile, signal.shape[1] - front.look_ahead, grid.n_tile)
-    parts = [
-        front.process(signal[:, end - grid.n_tile : end + front.look_ahead], np.array(sd))[0]
-        for end in ends
-    ]
+    ahead = front.look_ahead
+    room = np.zeros((len(signal), ahead))
+    parts = []
+    for end in ends:
+        part = np.concatenate([room, signal[:, end - grid.n_tile : end + ahead]], axis=1)
+        parts.append(front.process(part, np.array(sd))[0])
     return np.concatenate(parts, axis=1) + signal[:, :1], front.mains
 
 

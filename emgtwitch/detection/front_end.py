@@ -11,6 +11,7 @@ import numpy as np
 from scipy.signal import butter
 
 from emgtwitch.detection.block_filter import BlockFilter
+from emgtwitch.detection.gaps import GapBridge
 from emgtwitch.detection.grid import Grid
 from emgtwitch.detection.mains import MainsCanceller
 
@@ -33,62 +34,6 @@ def band_pass(sfreq: float) -> np.ndarray:
     return butter(
         ORDER, [LOW_HZ, min(HIGH_HZ, 0.45 * sfreq)], btype="bandpass", fs=sfreq, output="sos"
     )
-
-
-class GapBridge:
-    """Replaces missing samples by the last one, and removes the step at the end of a gap."""
-
-    def __init__(self, n_channels: int) -> None:
-        self._last = np.zeros(n_channels)
-        self._offset = np.zeros(n_channels)
-        self._in_gap = np.ones(n_channels, dtype=bool)  # the signal starts as if after a gap
-
-    def bridge(
-        self, samples: np.ndarray, n: int, bridged: np.ndarray, *, keep: bool = True
-    ) -> None:
-        """Write samples without NaN and without the steps of gaps.
-
-        Parameters
-        ----------
-        samples
-            ``(n_channels, n + n_ahead)``, NaN where missing.
-        n
-            After so many of them the next call starts.
-        bridged
-            As `samples`, to be written.
-        keep
-            False if the next call starts with the same again.
-        """
-        np.subtract(samples, self._offset[:, None], out=bridged)
-        offset, in_gap = self._offset.copy(), np.zeros(len(samples), dtype=bool)
-        for row in np.flatnonzero(np.isnan(bridged.sum(axis=1)) | self._in_gap).tolist():
-            state = float(self._last[row]), float(self._offset[row]), bool(self._in_gap[row])
-            state = _bridge_row(samples[row, :n], bridged[row, :n], *state)
-            _, offset[row], in_gap[row] = state
-            _bridge_row(samples[row, n:], bridged[row, n:], *state)
-        if keep:
-            self._last, self._offset, self._in_gap = bridged[:, n - 1].copy(), offset, in_gap
-
-
-def _bridge_row(
-    samples: np.ndarray, bridged: np.ndarray, last: float, offset: float, in_gap: bool
-) -> tuple[float, float, bool]:
-    """Write the samples of a channel as they go on from a state; return the state after them."""
-    missing = np.isnan(samples)
-    edges = np.flatnonzero(np.diff(np.concatenate([[in_gap], missing]))).tolist()
-    start = 0
-    for stop in [*edges, len(samples)]:
-        if stop > start and in_gap:
-            bridged[start:stop] = last
-        elif stop > start:
-            bridged[start:stop] = samples[start:stop] - offset
-            last = float(bridged[stop - 1])
-        if stop < len(samples):
-            in_gap = not in_gap
-            if not in_gap:
-                offset = float(samples[stop]) - last
-        start = stop
-    return last, offset, in_gap
 
 
 @dataclass(frozen=True)
@@ -132,8 +77,9 @@ def remove_glitches(
     if len(steep) == 0:
         return samples, found
     change = np.diff(samples[steep, around - 1 : samples.shape[1] - around + 2])
-    both = change[:, :-2] * np.stack([change[:, 1:-1], change[:, 2:]])
-    rows, starts = np.nonzero((both < -np.square(STEEP_BACK * limit[steep, None])).any(axis=0))
+    first = change[:, :-2]
+    back = np.minimum(first * change[:, 1:-1], first * change[:, 2:])
+    rows, starts = np.nonzero(back < -np.square(STEEP_BACK * limit[steep, None]))
     if len(rows) == 0:
         return samples, found
     channels = steep[rows]
@@ -184,12 +130,13 @@ class FrontEnd:
     def process(
         self, samples: np.ndarray, noise_sd: np.ndarray, *, keep: bool = True
     ) -> tuple[np.ndarray, np.ndarray, list[Glitch]]:
-        """Clean some tiles.
+        """Clean some tiles, in place.
 
         Parameters
         ----------
         samples
-            ``(n_channels, n + look_ahead)`` µV, NaN where missing: the tiles and what follows.
+            ``(n_channels, look_ahead + n + look_ahead)`` µV, NaN where missing: room, the tiles
+            and what follows.
         noise_sd
             ``(n_channels,)`` noise of the filtered signal, µV; infinite where unknown.
         keep
@@ -206,13 +153,12 @@ class FrontEnd:
             What was removed, with samples counted from the start of the first tile.
         """
         ahead = self.look_ahead
-        extended = np.empty((len(samples), ahead + samples.shape[1]))
-        extended[:, :ahead] = self._past
-        self._gaps.bridge(samples, samples.shape[1] - ahead, extended[:, ahead:], keep=keep)
-        glitches = self._remove_glitches(extended, noise_sd)
-        end = extended.shape[1] - ahead
-        past = extended[:, end - ahead : end].copy()
-        clean = extended[:, ahead:end]
+        end = samples.shape[1] - ahead
+        samples[:, :ahead] = self._past
+        self._gaps.bridge(samples[:, ahead:], end - ahead, keep=keep)
+        glitches = self._remove_glitches(samples, noise_sd)
+        past = samples[:, end - ahead : end].copy()
+        clean = samples[:, ahead:end]
         for start in range(0, clean.shape[1], self._grid.n_tile):
             self.mains.subtract(clean[:, start : start + self._grid.n_tile], noise_sd, keep=keep)
         seen = self._filter.filter(clean, keep=keep)

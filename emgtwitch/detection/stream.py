@@ -12,6 +12,7 @@ from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.codes import VALID, WARM_UP
 from emgtwitch.detection.decision import Decider
 from emgtwitch.detection.front_end import FrontEnd, Glitch
+from emgtwitch.detection.gaps import fill_short_gaps
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.noise import LEVEL_TILES
@@ -104,6 +105,7 @@ class StreamingDetector:
         self._decider = Decider(self.ch_names, self.settings.gates, grid, self._threshold)
 
         self._raw = np.zeros((n_channels, 0))
+        self._room = np.zeros((n_channels, self._front.look_ahead))
         self._n_pushed = 0
         self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
@@ -149,14 +151,15 @@ class StreamingDetector:
         return events + self._provisional()
 
     def _take_in(self, samples: np.ndarray) -> list[Event]:
-        energy = np.einsum("ij,ij->i", samples, samples)
-        if not energy.max() < IMPOSSIBLE_UV**2:  # NaN too
-            samples = np.where(np.abs(samples) < IMPOSSIBLE_UV, samples, np.nan)
-        raw = np.concatenate([self._raw, samples], axis=1)
         n_tile, ahead = self.grid.n_tile, self._front.look_ahead
-        n = max((raw.shape[1] - ahead) // n_tile, 0) * n_tile
-        self._raw = raw[:, n:]
-        return self._next_tiles(raw[:, : n + ahead]) if n else []
+        raw = np.concatenate([self._room, self._raw, samples], axis=1)
+        every = raw.ravel()
+        if not np.einsum("i,i", every, every) < IMPOSSIBLE_UV**2:  # NaN too
+            raw = np.where(np.abs(raw) < IMPOSSIBLE_UV, raw, np.nan)
+            fill_short_gaps(raw[:, ahead:], self.sfreq)
+        n = max((raw.shape[1] - 2 * ahead) // n_tile, 0) * n_tile
+        self._raw = raw[:, ahead + n :].copy()
+        return self._next_tiles(raw[:, : n + 2 * ahead]) if n else []
 
     def flush(self) -> list[Event]:
         """Decide the rest, as if the signal went on in silence; the detector is then used up."""
@@ -181,15 +184,15 @@ class StreamingDetector:
         return min(LEVEL_TILES - self._tile % LEVEL_TILES, self._front.mains.until_search)
 
     def _next_tiles(self, raw: np.ndarray) -> list[Event]:
-        """Take in as many tiles as `_tiles_alike` says, or fewer, and what follows them."""
-        n_tile = self.grid.n_tile
-        n_tiles = raw.shape[1] // n_tile
+        """Take in as many tiles as `_tiles_alike` says, or fewer, as the front end takes them."""
+        n_tile, ahead = self.grid.n_tile, self._front.look_ahead
+        n_tiles = (raw.shape[1] - 2 * ahead) // n_tile
         tile_s = n_tile / self.sfreq
         learning = np.isnan(self._matcher.whitened_s)
         anew = learning | (self._tile % LEVEL_TILES == 0)
         self._known_sd = np.where(anew, self._noise_sd(), self._known_sd)
         self._known_lsb_uv = np.where(anew, self._validity.lsb_uv, self._known_lsb_uv)
-        codes = self._validity.next_tiles(raw[:, : n_tiles * n_tile], self._known_sd)
+        codes = self._validity.next_tiles(raw[:, ahead : raw.shape[1] - ahead], self._known_sd)
         clean, new, glitches = self._front.process(raw, self._known_sd)
         events = [self._glitch_row(glitch) for glitch in glitches]
         self._clean.append(clean)
@@ -313,7 +316,8 @@ class StreamingDetector:
         n = (self._raw.shape[1] - ahead) // hop * hop
         if n <= 0:
             return []
-        clean, new, _ = self._front.process(self._raw[:, : n + ahead], self._noise_sd(), keep=False)
+        raw = np.concatenate([self._room, self._raw[:, : n + ahead]], axis=1)
+        clean, new, _ = self._front.process(raw, self._noise_sd(), keep=False)
         # A slow recording's window is longer than may be waited for: its end is taken as silence.
         early = max(self._matcher.bank.after - round(EARLY_AFTER_S * self.grid.seen_sfreq), 0)
         new = np.pad(new, ((0, 0), (0, early * hop)))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from emgtwitch.detection.codes import FLAT, GAP, SATURATION, VALID
+from emgtwitch.detection.gaps import with_gaps
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 
 SATURATED_S = 0.003  # and at least four samples on one value far from the baseline
@@ -67,7 +68,7 @@ class Validity:
         held = np.asarray(still.any(axis=2))
         baselines = self._move_baseline(tiles)
         codes = np.full((*tiles.shape[:2], TILE_BLOCKS), VALID)
-        gaps = np.flatnonzero(np.isnan(raw.sum(axis=1)))
+        gaps = np.flatnonzero(with_gaps(raw))
         if len(gaps):
             codes[gaps] = np.where(self._per_block(np.isnan(tiles[gaps])).any(axis=3), GAP, VALID)
         coarse = self._coarse(noise_sd)

@@ -8,6 +8,7 @@ from scipy.signal import sosfiltfilt
 from emgtwitch.detection.candidates import PEAK_S, Candidate, Ruler
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.front_end import FrontEnd, band_pass
+from emgtwitch.detection.gaps import fill_short_gaps
 from emgtwitch.detection.grid import make_grid
 from emgtwitch.event_table import Event
 from emgtwitch.recording.access import gaps
@@ -49,12 +50,14 @@ def measure_in(raw: "mne.io.Raw", found: Detections) -> Measure:
         times = (first + np.arange(last - first)) / sfreq
         for gap_start, gap_stop in missing:
             samples[:, (times >= gap_start) & (times < gap_stop)] = np.nan
+        fill_short_gaps(samples, sfreq)
         front = FrontEnd(1, grid, found.settings["mains"])
-        more = -samples.shape[1] % grid.n_tile + front.look_ahead
-        padded = np.pad(samples, ((0, 0), (0, more)), mode="edge")
+        ahead, n_tile = front.look_ahead, grid.n_tile
+        more = -samples.shape[1] % n_tile + ahead
+        padded = np.pad(samples, ((0, 0), (ahead, more)), mode="edge")
         tiles = [
-            front.process(padded[:, start : start + grid.n_tile + front.look_ahead], noise_sd)[0]
-            for start in range(0, samples.shape[1], grid.n_tile)
+            front.process(padded[:, start : start + n_tile + 2 * ahead].copy(), noise_sd)[0]
+            for start in range(0, samples.shape[1], n_tile)
         ]
         clean = np.concatenate(tiles, axis=1)[:, : samples.shape[1]]
         size = np.abs(sosfiltfilt(sos, clean[0]))
