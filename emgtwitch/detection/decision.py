@@ -42,7 +42,9 @@ PAST = 48  # blocks kept before those that are being decided
 PAST_S = 1.0  # candidates before them are kept for so long
 NOW = slice(PAST, PAST + TILE_BLOCKS)  # those that are being decided
 ACTIVE = 1.9**2  # power over that of the noise, above which a block is active
-LOUDER = 1.3  # power of a typical block around, above which the noise counts as louder there
+# Power and statistic of a typical block around, above which the noise counts as louder there.
+LOUDER = 1.3
+NOISE_SCORE = 3.0  # mean of the statistic over a typical block of the noise it is matched to
 TRIAL_TYPE_OF = {reason: trial_type for trial_type, reason in EXCLUSIONS.values()}
 
 
@@ -70,6 +72,7 @@ class Decider:
         n_blocks = NOW.stop + grid.ahead
         self._codes = np.full((n_channels, n_blocks), VALID)
         self._power = np.zeros((n_channels, n_blocks))
+        self._score = np.zeros((n_channels, n_blocks))
         self._in_train = np.zeros((n_channels, n_blocks), dtype=bool)
         self._candidates: list[list[Candidate]] = [[] for _ in ch_names]
         self._units = [UnitMemory() for _ in ch_names]
@@ -92,6 +95,7 @@ class Decider:
         self,
         codes: np.ndarray,
         power: np.ndarray,
+        score: np.ndarray,
         level: np.ndarray,
         candidates: list[Candidate],
     ) -> list[Event]:
@@ -103,6 +107,8 @@ class Decider:
             ``(n_channels, TILE_BLOCKS)`` as `Validity` gives them, or WARM_UP.
         power
             ``(n_channels, TILE_BLOCKS)`` of the signal over that of the noise.
+        score
+            ``(n_channels, TILE_BLOCKS)`` mean of the statistic.
         level
             ``(n_channels,)`` power of the noise, µV².
         candidates
@@ -115,6 +121,7 @@ class Decider:
         """
         self._codes = np.concatenate([self._codes[:, TILE_BLOCKS:], codes], axis=1)
         self._power = np.concatenate([self._power[:, TILE_BLOCKS:], power], axis=1)
+        self._score = np.concatenate([self._score[:, TILE_BLOCKS:], score], axis=1)
         self._in_train = np.concatenate(
             [self._in_train[:, TILE_BLOCKS:], np.zeros(codes.shape, dtype=bool)], axis=1
         )
@@ -255,8 +262,12 @@ class Decider:
     def _local_noise_reason(self, candidate: Candidate, block: int) -> str:
         """Reject what would not have been found against the noise of the second around it."""
         middle = NOW.start + block
-        around = self._power[candidate.channel, middle - HALF_SECOND : middle + HALF_SECOND + 1]
-        louder = float(np.partition(around, HALF_SECOND)[HALF_SECOND])  # the median
+        around = slice(middle - HALF_SECOND, middle + HALF_SECOND + 1)
+        power, score = (
+            float(np.partition(kept[candidate.channel, around], HALF_SECOND)[HALF_SECOND])  # median
+            for kept in (self._power, self._score)
+        )
+        louder = max(power, score / NOISE_SCORE)
         if louder > LOUDER and candidate.score / louder < self.score_limit:
             return "noise"
         return ""

@@ -11,14 +11,20 @@ from scipy.signal import sosfilt
 
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
 from emgtwitch.detection.noise import NoiseFloor
-from emgtwitch.detection.statistic import make_bank, spread_bank, statistic, whitened_bank
+from emgtwitch.detection.statistic import (
+    make_bank,
+    noise_responses,
+    spread_bank,
+    statistic,
+    whitened_bank,
+)
 
 WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
 DOUBT_S = 0.1
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
-WHITEN_S = 8.0  # of quiet signal between new whitenings; each tile has its own level
-WHITEN_MORE = 1.5  # or so many times as much as before, at the beginning
+WHITEN_S = 10.0  # of quiet signal between new whitenings; each tile has its own level
+WHITEN_MORE = 2.0  # or so many times as much as before, at the beginning
 
 
 class Matcher:
@@ -48,6 +54,7 @@ class Matcher:
         n_channels = len(lsb_uv)
         whitened = np.zeros((n_channels, *self.bank.shapes.shape), dtype=np.float32)
         self._bank_at = spread_bank(whitened, self._n_positions, grid.hop)
+        self._responses = noise_responses(whitened)
         self._level = np.full(n_channels, np.nan)  # when the bank was whitened
         self.whitened_s = np.full(n_channels, np.nan)
         """``(n_channels,)`` seconds of quiet signal that the bank is matched to; NaN: none yet."""
@@ -147,10 +154,13 @@ class Matcher:
         seen_s = self.noise.seen_s
         due = seen_s >= np.fmin(WHITEN_MORE * self.whitened_s, self.whitened_s + WHITEN_S)
         due |= np.isnan(self.whitened_s) & (seen_s >= WARM_UP_S)
+        known = among & np.isfinite(self.whitened_s)
+        due |= self.noise.look_for_change(known, self._responses)
         due &= among
         if due.any():
             self.noise.set_least(self._converter_noise(lsb_uv))
             whitened = whitened_bank(self.bank, self.noise.autocovariance()[due])
+            self._responses[due] = noise_responses(whitened)
             self._bank_at[due] = spread_bank(whitened, self._n_positions, self._grid.hop)
             self._level[due] = self.noise.level[due]
             self.whitened_s[due] = seen_s[due]

@@ -14,6 +14,10 @@ _QUANTILE_NORMAL = -0.5244005127080407  # standard normal quantile of QUANTILE
 LEVEL_S = 8.0  # memory of the level
 LEVEL_TILES = 4  # from one calculation of the level to the next
 SHAPE_S = 20.0  # memory of the autocovariance
+LATE_S = 0.7  # of quiet signal, in which a change of the spectrum is seen
+# It is another noise where some potential of the bank finds so many times as much of it in the
+# same power, or all find less than that part.
+SPECTRUM_CHANGE = 1.5
 HIGH_S = 2.5  # memory of the level at high frequencies
 # A block that is not quiet counts as this many times the present level, so that a contraction of
 # half a minute cannot pass for a new noise level, but a lasting change is followed in the end.
@@ -58,6 +62,10 @@ class NoiseFloor:
         """``(n_channels,)`` bool: much of the last while was not quiet."""
         self._autocovariance = np.zeros((n_channels, self._n_window))
         self._high_share = np.full(n_channels, np.nan)
+        # The same of late, since it was last looked at.
+        self._late_autocovariance = np.zeros((n_channels, self._n_window))
+        self._late_high_share = np.zeros(n_channels)
+        self._late_s = np.zeros(n_channels)
         self._quiet_limit = np.full(n_channels, np.inf)
         self._tile = 0
         self.seen_s = np.zeros(n_channels)
@@ -76,6 +84,8 @@ class NoiseFloor:
         self._autocovariance[channels] = 0.0
         self._high_share[channels] = self.level[channels] = np.nan
         self.seen_s[channels] = 0.0
+        self._late_autocovariance[channels] = 0.0
+        self._late_high_share[channels] = self._late_s[channels] = 0.0
 
     def update_level(
         self, powers: np.ndarray, high_powers: np.ndarray, valid: np.ndarray
@@ -177,6 +187,40 @@ class NoiseFloor:
             first = np.isnan(self._high_share) & (new_s[:, i] > 0)
             self._high_share[first] = high[first, i]
             self._high_share += share * (high[:, i] - self._high_share)
+        self._late_autocovariance += np.einsum("ct,ctw->cw", new_s, scaled)
+        self._late_high_share += (new_s * high).sum(axis=1)
+        self._late_s += new_s.sum(axis=1)
+
+    def look_for_change(self, among: np.ndarray, responses: np.ndarray) -> np.ndarray:
+        """Return in which channels the noise has another spectrum of late; it is learned anew.
+
+        Parameters
+        ----------
+        among
+            ``(n_channels,)`` bool: the channels to be looked at.
+        responses
+            ``(n_channels, n_potentials, n_window)``: what the bank makes of each lag of noise.
+
+        Returns
+        -------
+        ndarray
+            ``(n_channels,)`` bool.
+        """
+        among = among & (self._late_s >= LATE_S)
+        late, known = (
+            (responses @ products[..., None])[..., 0] / np.maximum(products[:, :1], TINY)
+            for products in (self._late_autocovariance, self._autocovariance)
+        )
+        change = (late / np.maximum(known, TINY)).max(axis=1)
+        changed = among & ((change > SPECTRUM_CHANGE) | (change < 1 / SPECTRUM_CHANGE))
+        if changed.any():
+            n_s = self._late_s[changed]
+            self._autocovariance[changed] = self._late_autocovariance[changed] / n_s[:, None]
+            self._high_share[changed] = self._late_high_share[changed] / n_s
+            self.seen_s[changed] = n_s
+        for kept in (self._late_autocovariance, self._late_high_share, self._late_s):
+            kept[among] = 0.0
+        return changed
 
     def autocovariance(self) -> np.ndarray:
         """Return ``(n_channels, n_window)``, positive definite, lag 0 first."""

@@ -12,6 +12,7 @@ to noise enters.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import sosfilt
 
 # Standard deviations of the Gaussians. Motor unit potentials of the calf last 5 to 25 ms.
@@ -98,6 +99,30 @@ def whitened_bank(bank: Bank, autocovariance: np.ndarray) -> np.ndarray:
     gram = pairs.transpose(0, 1, 3, 2) @ covariance[:, None] @ pairs
     whitening = np.linalg.inv(np.linalg.cholesky(gram)).transpose(0, 1, 3, 2)
     return (pairs @ whitening).transpose(0, 2, 1, 3).reshape(n_channels, n_window, -1)
+
+
+def noise_responses(whitened: np.ndarray) -> np.ndarray:
+    """Return what the statistic makes of noise, lag by lag.
+
+    Parameters
+    ----------
+    whitened
+        ``(n_channels, n_window, n_shapes)`` as `whitened_bank` returns it.
+
+    Returns
+    -------
+    ndarray
+        ``(n_channels, n_potentials, n_window)`` float32: the product with the autocovariance of a
+        noise, lag 0 first, is the mean energy of that noise in the subspace of each potential.
+    """
+    n_channels, n_window, n_shapes = whitened.shape
+    n = next_fast_len(2 * n_window - 1, real=True)
+    transform = rfft(np.ascontiguousarray(whitened.swapaxes(1, 2), dtype=np.float32), n)
+    power = np.square(transform.real) + np.square(transform.imag)
+    of_potential = power.reshape(n_channels, n_shapes // len(ORDERS), len(ORDERS), -1).sum(axis=2)
+    responses = irfft(of_potential, n)[..., :n_window].copy()
+    responses[..., 1:] *= 2
+    return np.asarray(responses)
 
 
 def spread_bank(whitened: np.ndarray, n_positions: int, hop: int) -> np.ndarray:

@@ -213,9 +213,15 @@ class StreamingDetector:
         first, self._tile = self._tile, self._tile + n_tiles
         level = self._noise.level
         relative = powers / np.where(np.isfinite(level), level, np.inf)[:, None, None]
+        in_block = self.grid.n_block // self.grid.hop
+        scores = score.reshape(*powers.shape, in_block) @ np.full(
+            in_block, 1 / in_block, np.float32
+        )
         for i in range(n_tiles):
             measured = self._measured((first + i + 1) * n_tile)
-            events += self._decider.next_tile(codes[:, i], relative[:, i], level, measured)
+            events += self._decider.next_tile(
+                codes[:, i], relative[:, i], scores[:, i], level, measured
+            )
         started = self._front.mains.started & ~self._noise.restless
         if started.any():  # until now the noise was taken for greater than it is
             self._noise.forget(started)

@@ -72,13 +72,14 @@ class _WatchedDecider(Decider):
         self,
         codes: np.ndarray,
         power: np.ndarray,
+        score: np.ndarray,
         level: np.ndarray,
         candidates: list[Candidate],
     ) -> list[Event]:
         self.powers.append(power)
         self.levels.append(np.repeat(level[:, None], power.shape[1], axis=1))
         self.candidates += candidates
-        return super().next_tile(codes, power, level, candidates)
+        return super().next_tile(codes, power, score, level, candidates)
 
 
 class _WatchedDetector(StreamingDetector):
