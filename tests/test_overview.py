@@ -86,6 +86,24 @@ def test_a_rejected_candidate_is_marked_unless_its_time_is_shaded():
     assert_allclose(figure.axes[0].lines[1].get_xdata(), rejected["peak_time"])
 
 
+def test_the_legend_fits_with_all_that_can_be_in_it():
+    signal = np.random.default_rng(3).normal(0, 4, (2, 60_000))
+    signal += signal_with_twitches(60, 2)
+    signal[0, 20_000:30_000] *= 30
+    signal[0, 40_000:42_000] = np.nan
+    signal[0, 45_000:45_500] = 3000
+    signal[1, 20_000:25_000] = 0
+    signal[1, 9500:] += 400
+    _, figure = drawn(signal, ["calf_L", "calf_R"])
+    figure.draw_without_rendering()
+    legend = figure.legends[0]
+    assert len(legend.get_texts()) == 8
+    box = legend.get_window_extent()
+    assert box.x1 <= figure.bbox.x1
+    time = figure.axes[-1].xaxis.label.get_window_extent()
+    assert 0 <= box.y0 < box.y1 < time.y0
+
+
 def test_many_channels_show_the_busiest():
     names = [f"GM{i}_{side}" for i in range(8) for side in "LR"]
     found, figure = drawn(signal_with_twitches(8, 16), names)

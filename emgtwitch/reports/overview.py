@@ -30,7 +30,7 @@ _SHADES: dict[str, dict[str, Any]] = {
 }
 _MEANINGS = {
     "warm-up": "warm-up",
-    "contraction": "contraction",
+    "contraction": "contraction or unclear activity",
     "cramp": "cramp",
     "flat line": "flat line",
     "gap": "samples missing",
@@ -45,6 +45,7 @@ _REJECTED: dict[str, Any] = {
     "color": "#777777",
 }
 _MOST_ROWS = 12
+_IN_LEGEND_ROW = 5
 _COLUMNS = 1600
 _STEPS_MIN = (1, 2, 5, 10, 15, 30, 60)
 _MOST_STEPS = 20
@@ -79,7 +80,9 @@ def overview(raw: "mne.io.Raw", found: Detections, *, title: str) -> "Figure":
     row_in = 2.1 if len(rates) <= 2 else 1.25
     heights = [row_in] * len(rates) + [2.3]
     height_in = sum(heights) + 1.5
-    bottom = 0.5 / height_in  # for the legend
+    handles = _legend_handles(found, rates)
+    legend_rows = -(-len(handles) // _IN_LEGEND_ROW)
+    bottom = (0.25 + 0.25 * legend_rows) / height_in
     layout = ConstrainedLayoutEngine(h_pad=0.08, rect=(0.005, bottom, 0.99, 0.99 - bottom))
     figure = Figure(figsize=(12, height_in), dpi=_DPI, layout=layout)
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
@@ -103,7 +106,13 @@ def overview(raw: "mne.io.Raw", found: Detections, *, title: str) -> "Figure":
         fontsize=9,
         color="#555555",
     )
-    _add_legend(figure, found, rates)
+    figure.legend(
+        handles=handles,
+        loc="lower left",
+        ncols=-(-len(handles) // legend_rows),
+        fontsize=11,
+        frameon=False,
+    )
     return figure
 
 
@@ -281,7 +290,7 @@ def _label_time(ax: "Axes", recorded_s: float) -> None:
     ax.set_xlim(0, max(recorded_s, 1e-3))
 
 
-def _add_legend(figure: "Figure", found: Detections, rates: list[ChannelRate]) -> None:
+def _legend_handles(found: Detections, rates: list[ChannelRate]) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -308,4 +317,4 @@ def _add_legend(figure: "Figure", found: Detections, rates: list[ChannelRate]) -
     for kind in kinds:
         label = _MEANINGS[kind] if kind != kinds[0] else f"not searched: {_MEANINGS[kind]}"
         handles.append(Patch(edgecolor="#8C8C8C", linewidth=0.5, label=label, **_SHADES[kind]))
-    figure.legend(handles=handles, loc="lower left", ncols=len(handles), fontsize=11, frameon=False)
+    return handles
