@@ -234,6 +234,11 @@ def test_agreement_counts_the_candidates_of_both_tables():
     assert agreement(second, first)["calf_L"] == Agreement(1, 3, 2, 1)
 
 
+def test_a_twitch_agrees_with_a_twitch_though_something_rejected_is_nearer():
+    first = event_array([twitch(1.0), twitch(1.004, reason="glitch")])
+    assert agreement(first, event_array([twitch(1.005)])) == {"calf_L": Agreement(1, 0, 0, 1)}
+
+
 def test_kappa_of_the_example_of_a_textbook_table():
     # p_o = 0.7, p_e = 0.6 * 0.5 + 0.4 * 0.5
     assert Agreement(20, 10, 5, 15).kappa == pytest.approx(0.4)
@@ -320,6 +325,21 @@ def test_a_broken_sidecar_is_bad_input(tables, capsys, text):
     tables[0].with_suffix(".json").write_text(text)
     assert command(*tables) == 2
     assert "calves_events.json" in capsys.readouterr().err
+
+
+def test_a_table_that_was_cut_off_is_bad_input(tables, capsys):
+    sidecar = tables[0].with_suffix(".json")
+    about = json.loads(sidecar.read_text())
+    sidecar.write_text(json.dumps({**about, "rows": 125}))
+    assert command(*tables) == 2
+    assert "not 125" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("always::emgtwitch.errors.SignalWarning")
+def test_unknown_trial_types_are_told(tables, capsys):
+    tables[0].write_text(tables[0].read_text().replace("fasciculation", "twitch"))
+    assert command(*tables) == 0
+    assert "do not count: twitch" in capsys.readouterr().err
 
 
 def test_a_missing_table_is_bad_input(tables, capsys):

@@ -100,13 +100,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Judge, and print the scores."""
     from emgtwitch.evaluation import Agreement, agreement, evaluate
-    from emgtwitch.event_table import read_event_table
+    from emgtwitch.event_table import TRIAL_TYPES, read_event_table
 
     detected, truth = read_event_table(arguments.events), read_event_table(arguments.truth)
     shared = np.intersect1d(detected["channel"], truth["channel"])
     if len(detected) and len(truth) and not len(shared):
         warnings.warn("the two tables have no channel name in common", SignalWarning, stacklevel=1)
-    hours = arguments.hours if arguments.hours is not None else _valid_hours(arguments.events)
+    for path, table in ((arguments.events, detected), (arguments.truth, truth)):
+        if unknown := sorted({*table["trial_type"].tolist()} - {*TRIAL_TYPES}):
+            message = (
+                f"{path}: rows of an unknown trial_type do not count: {', '.join(unknown[:5])}"
+            )
+            warnings.warn(message, SignalWarning, stacklevel=1)
+    hours = arguments.hours
+    if hours is None:
+        hours = _valid_hours(arguments.events, len(detected))
     scores = evaluate(
         detected,
         truth,
@@ -123,14 +131,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _valid_hours(events: Path) -> dict[str, float] | None:
+def _valid_hours(events: Path, n_rows: int) -> dict[str, float] | None:
     """Hours of valid recording per channel, from the sidecar; None where it does not tell."""
     from emgtwitch.event_table import sidecar_path
 
     sidecar = sidecar_path(events)
     try:
-        channels = json.loads(sidecar.read_text(encoding="utf-8"))["channels"]
-        return {name: float(times["valid_s"]) / 3600 for name, times in channels.items()}
+        about = json.loads(sidecar.read_text(encoding="utf-8"))
+        if about.get("rows", n_rows) != n_rows:
+            raise InputError(
+                f"{events} and its sidecar contradict each other: there are {n_rows} rows, not "
+                f"{about['rows']}; detect again"
+            )
+        return {name: float(times["valid_s"]) / 3600 for name, times in about["channels"].items()}
     except (FileNotFoundError, KeyError):
         return None
     except (OSError, ValueError, RecursionError, TypeError, AttributeError) as error:

@@ -59,9 +59,10 @@ def agreement(
     """Compare what two event tables say of the same candidates, channel by channel.
 
     Candidates are the rows with a peak time, accepted or rejected, and all twitches; those of the
-    two tables are paired one to one (`match_times`). A candidate that a table does not have, it
-    does not accept. Candidates in the time that the first table excludes, its intervals without a
-    peak, are left out: nothing there is counted or reviewed.
+    two tables are paired one to one (`match_times`), first the twitches, then what is left. A
+    candidate that a table does not have, it does not accept. Candidates in the time that the first
+    table excludes, its intervals without a peak, are left out: nothing there is counted or
+    reviewed.
 
     Parameters
     ----------
@@ -85,10 +86,13 @@ def _agreement(first: np.ndarray, second: np.ndarray, tolerance_s: float) -> Agr
         for table in (first, second)
     )
     ours, theirs = is_twitch(first), is_twitch(second)
-    i, j = match_times(times_of(first), times_of(second), tolerance_s)
-    both = int((ours[i] & theirs[j]).sum())
+    i, j = match_times(times_of(first[ours]), times_of(second[theirs]), tolerance_s)
+    both = len(i)
     only_first, only_second = int(ours.sum()) - both, int(theirs.sum()) - both
-    n = len(first) + len(second) - len(i)
+    rest_of_first = np.delete(times_of(first), np.flatnonzero(ours)[i])
+    rest_of_second = np.delete(times_of(second), np.flatnonzero(theirs)[j])
+    pairs = both + len(match_times(rest_of_first, rest_of_second, tolerance_s)[0])
+    n = len(first) + len(second) - pairs
     return Agreement(both, only_first, only_second, n - both - only_first - only_second)
 
 
