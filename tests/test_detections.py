@@ -23,6 +23,11 @@ from emgtwitch.simulation.files import write_simulated
 EXACT = 1e-9
 
 
+def test_an_array_is_refused_with_what_to_use():
+    with pytest.raises(InputError, match=r"ndarray.*StreamingDetector"):
+        detect(np.zeros((2, 1000)))
+
+
 @pytest.fixture(scope="module")
 def simulated():
     return simulate_recording(replace(SCENARIOS["isolated"], minutes=0.75), seed=5)

@@ -304,7 +304,9 @@ def _detect(table: Path, recording: Path, arguments: argparse.Namespace) -> None
 
     old = _old(table)
     if old is None and table.exists():
-        raise InputError(f"{table} is there, and not by emgtwitch detect; move it away first")
+        raise InputError(
+            f"{table} is there, and not as emgtwitch detect writes it; move it away first"
+        )
     _, found = options.searched(
         recording,
         _reading(old, arguments),

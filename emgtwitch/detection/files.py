@@ -62,6 +62,11 @@ def detect(
     """
     if isinstance(recording, str | os.PathLike):
         raw, source = read_recording(recording), Path(recording).name
+    elif not hasattr(recording, "filenames"):
+        raise InputError(
+            f"a path or an mne.io.Raw is needed, not {type(recording).__name__}; for an array "
+            "there is emgtwitch.StreamingDetector"
+        )
     else:
         raw, source = recording, recording.filenames[0] and Path(recording.filenames[0]).name
     present, sides = emg_channels(raw), channel_sides(raw)

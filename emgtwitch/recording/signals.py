@@ -25,10 +25,10 @@ _UNITS = {
     r"v(?:olts?)?": 1e6,
     r"nv|nanovolts?": 1e-3,
 }
-_RATE_HINT = "state the sampling rate: --sfreq, in Python sfreq=…"
+_RATE_HINT = "state the sampling rate: --sfreq, in Python read_recording(…, sfreq=…)"
 _UNIT_HINT = (
-    "state the unit (uV, mV, V): --unit, in Python unit=…, or for counts of a converter the µV per "
-    "count: --uv-per-count, in Python uv_per_count=…"
+    "state the unit (uV, mV, V): --unit, in Python read_recording(…, unit=…), or for counts of a "
+    "converter the µV per count: --uv-per-count, in Python uv_per_count=…"
 )
 # Words of a channel name that say that it is no EMG; what they stand for is seen in the wild.
 _NO_EMG = re.compile(
