@@ -22,7 +22,7 @@ from emgtwitch.detection.codes import (
     VALID,
 )
 from emgtwitch.detection.grid import TILE_BLOCKS, Grid
-from emgtwitch.detection.heart import Heart, LoneHeart
+from emgtwitch.detection.heart import Heart
 from emgtwitch.detection.settings import Preset
 from emgtwitch.detection.units import FiringUnits, UnitMemory
 from emgtwitch.event_table import FASCICULATION, NOT_APPLICABLE, Event
@@ -78,7 +78,6 @@ class Decider:
         self._units = [UnitMemory() for _ in ch_names]
         self._firing = [FiringUnits() for _ in ch_names]
         self._heart = Heart(n_channels)
-        self._lone_hearts = [LoneHeart() for _ in ch_names]
         self._bursts = [0] * n_channels
         self._last_twitch = np.full(n_channels, -np.inf)
         self._since_sustained = np.full(n_channels, TAIL)
@@ -147,11 +146,8 @@ class Decider:
                 candidate.reason = EXCLUSIONS[code][1]
             elif not candidate.reason:
                 candidate.reason = self._local_noise_reason(candidate, block)
-                wave = candidate.channel, candidate.centre_s, candidate.shape
-                if self._lone_hearts[candidate.channel].goes_on(candidate) or self._heart.beats_at(
-                    *wave
-                ):
-                    candidate.reason = "heartbeat"
+                if self._heart.beats_at(candidate.channel, candidate.centre_s, candidate.shape):
+                    candidate.reason = "common-mode"
         events = [self._row(c) for c in due]
         events += self._intervals(codes)
         recorded = codes[:, max(-self._first, 0) :]  # the rest is before the first sample

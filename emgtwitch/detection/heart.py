@@ -1,19 +1,15 @@
-"""The heartbeat, told by its rhythm: where both legs show it, and where one does alone.
+"""The heartbeat, where both legs show it: a beat that one leg hides is told by its rhythm.
 
 Most beats are seen to be common to both legs. One is not where a twitch of the other leg covers
 it; then a beat is missing in the rhythm, and what stands in its place and looks like it is the
 beat. Nor are the last waves of a beat where noise takes them below what can be compared.
-
-Where one channel alone shows the heart, only its rhythm tells, and the first beats pass for
-twitches.
 """
 
 from collections import deque
 
 import numpy as np
 
-from emgtwitch.detection.candidates import Candidate, likeness
-from emgtwitch.detection.gates import SMOOTH_JUMP
+from emgtwitch.detection.candidates import likeness
 
 REMEMBERED, LEAST = 16, 8  # beats; from so many intervals on there is a rhythm
 SHORTEST_S, LONGEST_S = 0.35, 1.5  # between beats: 40 to 170 per minute
@@ -23,13 +19,6 @@ VARIATION, REGULAR_SHARE = 0.15, 0.75
 APART_S = 0.2  # what is nearer is of one beat
 QRS_S = 0.08  # the rest of a QRS complex, of some 0.1 s, follows its beginning within this
 ALIKE, ALIKE_REST = 0.9, 0.6  # to a wave of the heart: the beat, and the rest of one seen
-# In one channel alone, waves so alike, and smooth as no potential of a muscle nearby, are the heart
-# if their last intervals are regular: a few that vary little, without a beat missing, or more of
-# which some last for several beats.
-WAVES = 32  # remembered
-ALIKE_ALONE = 0.7
-FEW, VARIATION_FEW = 4, 0.08
-MANY, MOST_BEATS = 6, 5
 # Of the size of a beat; what is larger is something else.
 LARGEST, LARGEST_REST = 1.5, 0.8
 
@@ -82,45 +71,3 @@ class Heart:
         median = float(np.median(single))
         regular = np.abs(single - median) < VARIATION * median
         return median if regular.mean() >= REGULAR_SHARE else 0.0
-
-
-class LoneHeart:
-    """The last waves of one channel, of which a regular series may be a heart."""
-
-    def __init__(self) -> None:
-        self._times_s, self._jump_shares = np.full((2, WAVES), np.nan)
-        self._shapes = np.zeros((WAVES, 0))
-
-    def goes_on(self, candidate: Candidate) -> bool:
-        """Take in a wave, and return whether it is the next in such a series."""
-        if not self._shapes.size:
-            self._shapes = np.zeros((WAVES, len(candidate.shape)))
-        for kept, new in (
-            (self._times_s, candidate.centre_s),
-            (self._jump_shares, candidate.jump_share),
-            (self._shapes, candidate.shape),
-        ):
-            kept[:-1] = kept[1:]
-            kept[-1] = new
-        if np.count_nonzero(self._jump_shares < SMOOTH_JUMP) <= FEW:
-            return False  # as most often, and at once
-        alike = likeness(candidate.shape, self._shapes) > ALIKE_ALONE
-        alike[-1] = True
-        if not np.median(self._jump_shares[alike]) < SMOOTH_JUMP:
-            return False
-        return _is_heart(np.diff(self._times_s[alike])[-REMEMBERED:])
-
-
-def _is_heart(intervals: np.ndarray) -> bool:
-    """Return whether the last of these intervals goes on in the rhythm of a heart."""
-    single = intervals[(intervals > SHORTEST_S) & (intervals < LONGEST_S)]
-    if len(single) < FEW:
-        return False
-    last = intervals[-FEW:]
-    middle = float(np.median(last))
-    if SHORTEST_S < middle < LONGEST_S and np.abs(last - middle).max() < VARIATION_FEW * middle:
-        return True
-    middle = float(np.median(single))
-    beats = np.clip(np.round(intervals / middle), 1, MOST_BEATS)
-    regular = np.abs(intervals - beats * middle) < VARIATION * middle
-    return bool(len(regular) >= MANY and regular[-1] and regular.mean() >= REGULAR_SHARE)

@@ -20,7 +20,6 @@ _REASONS = (
     ("pop", "rises by most of its height within a millisecond: an electrode"),
     ("glitch", "is an impulse of one or two samples"),
     ("common-mode", "is seen on the other leg too, at the same moment and in the same shape"),
-    ("heartbeat", "comes when the next beat of a heart is due, and looks like one"),
     ("crosstalk", "is a small copy of a much larger potential in another channel"),
     ("too long", "lasts longer than 40 ms"),
     ("noise", "does not stand out against the second around it"),
