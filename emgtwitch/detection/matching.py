@@ -158,7 +158,7 @@ class Matcher:
         due |= self.noise.look_for_change(known, self._responses)
         due &= among
         if due.any():
-            self.noise.set_least(self._converter_noise(lsb_uv))
+            self.noise.set_least(due, self._converter_noise(lsb_uv))
             whitened = whitened_bank(self.bank, self.noise.autocovariance()[due])
             self._responses[due] = noise_responses(whitened)
             self._bank_at[due] = spread_bank(whitened, self._n_positions, self._grid.hop)

@@ -73,9 +73,9 @@ class NoiseFloor:
         self.level = np.full(n_channels, np.nan)
         """``(n_channels,)`` power of the noise; NaN before anything is known."""
 
-    def set_least(self, least_autocovariance: np.ndarray) -> None:
-        """Replace the noise of the converter, when its step becomes known better."""
-        self._least_spectrum = self._spectrum(least_autocovariance)
+    def set_least(self, channels: np.ndarray, least_autocovariance: np.ndarray) -> None:
+        """Replace the noise of the converter in some channels, when its step is known better."""
+        self._least_spectrum[channels] = self._spectrum(least_autocovariance[channels])
 
     def forget(self, channels: np.ndarray) -> None:
         """Start anew in some channels, ``(n_channels,)`` bool: what was seen was not noise."""
