@@ -12,7 +12,7 @@ from emgtwitch.detection.candidates import Candidate, Ruler, likeness, maxima
 from emgtwitch.detection.codes import GAP, VALID
 from emgtwitch.detection.decision import HALF_SECOND, MARGIN
 from emgtwitch.detection.front_end import FrontEnd, band_pass, remove_glitches
-from emgtwitch.detection.gaps import GapBridge, fill_short_gaps
+from emgtwitch.detection.gaps import GapBridge, without_short_gaps
 from emgtwitch.detection.gates import train_span
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.noise import NoiseFloor
@@ -53,14 +53,19 @@ def test_gap_is_held_and_leaves_no_step():
             np.testing.assert_array_equal(later, np.array(expected)[:, n:])
 
 
-def test_short_gaps_are_filled_and_long_ones_stay():
-    nan = np.nan
-    signal = np.array([[nan, 1, nan, 3, nan, nan, 6, nan, nan, nan, 10, nan]])
-    fill_short_gaps(signal, SFREQ)
-    np.testing.assert_array_equal(signal, [[nan, 1, 2, 3, 4, 5, 6, nan, nan, nan, 10, nan]])
-    signal = np.array([[0.0, nan, 2]])
-    fill_short_gaps(signal, 250.0)  # where one sample is 4 ms
-    np.testing.assert_array_equal(signal, [[0, nan, 2]])
+@pytest.mark.parametrize(("sfreq", "longest"), [(700.0, 1), (1000.0, 1), (4000.0, 4)])
+def test_short_gaps_are_filled_and_long_or_close_ones_stay(sfreq, longest):
+    at = np.arange(200)
+    whole = (1 + 0.1 * at - 0.01 * at**2 + 1e-4 * at**3)[None]
+    lossy = whole.copy()
+    lossy[0, 50 : 50 + longest] = np.nan
+    np.testing.assert_allclose(without_short_gaps(lossy, sfreq), whole, atol=1e-9)
+    apart = longest + 1
+    for kept in (slice(0, 1), slice(1 - apart, None), slice(60, 61 + longest), slice(100, 140, 2)):
+        lossy = whole.copy()
+        lossy[0, kept] = np.nan
+        np.testing.assert_array_equal(without_short_gaps(lossy, sfreq), lossy)
+    np.testing.assert_array_equal(without_short_gaps(lossy, 250.0), lossy)  # a sample is 4 ms
 
 
 @pytest.mark.parametrize("length", [1, 2])

@@ -12,7 +12,7 @@ from emgtwitch.detection.candidates import DEAD_TIME_S, Candidate, Ruler, maxima
 from emgtwitch.detection.codes import VALID, WARM_UP
 from emgtwitch.detection.decision import Decider
 from emgtwitch.detection.front_end import FrontEnd, Glitch
-from emgtwitch.detection.gaps import fill_short_gaps
+from emgtwitch.detection.gaps import needed_after, without_short_gaps
 from emgtwitch.detection.grid import TILE_BLOCKS, make_grid
 from emgtwitch.detection.matching import Matcher
 from emgtwitch.detection.noise import LEVEL_TILES
@@ -104,8 +104,8 @@ class StreamingDetector:
         self._ruler = Ruler(self._front.sos, self.sfreq)
         self._decider = Decider(self.ch_names, self.settings.gates, grid, self._threshold)
 
-        self._raw = np.zeros((n_channels, 0))
-        self._room = np.zeros((n_channels, self._front.look_ahead))
+        self._needed_after = needed_after(self.sfreq)
+        self._raw = np.full((n_channels, self._front.look_ahead), np.nan)  # the last ones, and new
         self._n_pushed = 0
         self._flushed = False
         self._last = np.full((n_channels, 1), np.nan)
@@ -144,7 +144,8 @@ class StreamingDetector:
         events: list[Event] = []
         start = 0
         while start < block.shape[1]:  # in pieces that stay in the processor's cache
-            n_needed = self._tiles_alike() * self.grid.n_tile + self._front.look_ahead
+            n_needed = self._tiles_alike() * self.grid.n_tile + 2 * self._front.look_ahead
+            n_needed += self._needed_after
             stop = start + n_needed - self._raw.shape[1]
             events += self._take_in(block[:, start:stop])
             start = stop
@@ -152,14 +153,18 @@ class StreamingDetector:
 
     def _take_in(self, samples: np.ndarray) -> list[Event]:
         n_tile, ahead = self.grid.n_tile, self._front.look_ahead
-        raw = np.concatenate([self._room, self._raw, samples], axis=1)
+        raw = np.concatenate([self._raw, samples], axis=1)
         every = raw.ravel()
-        if not np.einsum("i,i", every, every) < IMPOSSIBLE_UV**2:  # NaN too
+        damaged = not np.einsum("i,i", every, every) < IMPOSSIBLE_UV**2  # NaN too
+        if damaged:
             raw = np.where(np.abs(raw) < IMPOSSIBLE_UV, raw, np.nan)
-            fill_short_gaps(raw[:, ahead:], self.sfreq)
-        n = max((raw.shape[1] - 2 * ahead) // n_tile, 0) * n_tile
-        self._raw = raw[:, ahead + n :].copy()
-        return self._next_tiles(raw[:, : n + 2 * ahead]) if n else []
+        after = ahead + (self._needed_after if damaged else 0)
+        n = max((raw.shape[1] - ahead - after) // n_tile, 0) * n_tile
+        self._raw = raw[:, n:].copy()
+        if not n:
+            return []
+        whole = without_short_gaps(raw, self.sfreq) if damaged else raw
+        return self._next_tiles(whole[:, : n + 2 * ahead])
 
     def flush(self) -> list[Event]:
         """Decide the rest, as if the signal went on in silence; the detector is then used up."""
@@ -319,10 +324,10 @@ class StreamingDetector:
         """Return candidates of the unfinished tile, and of the end of the one before."""
         ahead = self._front.look_ahead
         hop = self.grid.hop * self.grid.step
-        n = (self._raw.shape[1] - ahead) // hop * hop
+        n = min(self._raw.shape[1] - 2 * ahead, self.grid.n_tile) // hop * hop
         if n <= 0:
             return []
-        raw = np.concatenate([self._room, self._raw[:, : n + ahead]], axis=1)
+        raw = without_short_gaps(self._raw, self.sfreq)[:, : n + 2 * ahead]
         clean, new, _ = self._front.process(raw, self._noise_sd(), keep=False)
         # A slow recording's window is longer than may be waited for: its end is taken as silence.
         early = max(self._matcher.bank.after - round(EARLY_AFTER_S * self.grid.seen_sfreq), 0)

@@ -8,7 +8,7 @@ from scipy.signal import sosfiltfilt
 from emgtwitch.detection.candidates import PEAK_S, Candidate, Ruler
 from emgtwitch.detection.detections import Detections
 from emgtwitch.detection.front_end import FrontEnd, band_pass
-from emgtwitch.detection.gaps import fill_short_gaps
+from emgtwitch.detection.gaps import without_short_gaps
 from emgtwitch.detection.grid import make_grid
 from emgtwitch.event_table import Event
 from emgtwitch.recording.access import gaps
@@ -50,7 +50,7 @@ def measure_in(raw: "mne.io.Raw", found: Detections) -> Measure:
         times = (first + np.arange(last - first)) / sfreq
         for gap_start, gap_stop in missing:
             samples[:, (times >= gap_start) & (times < gap_stop)] = np.nan
-        fill_short_gaps(samples, sfreq)
+        samples = without_short_gaps(samples, sfreq)
         front = FrontEnd(1, grid, found.settings["mains"])
         ahead, n_tile = front.look_ahead, grid.n_tile
         more = -samples.shape[1] % n_tile + ahead
