@@ -80,6 +80,21 @@ def test_a_channel_alone_gives_what_it_gives_among_others():
         assert same(alone.astype(among.dtype), among)
 
 
+@pytest.mark.parametrize("seed", [4, 6])
+def test_what_one_channel_learns_of_the_converter_is_its_own(seed):
+    rng = np.random.default_rng(seed)
+    hum = 50 * np.sin(np.pi / 2 * np.arange(4000) * 1.0003)
+    signal_uv = rng.normal(0, 4, (2, hum.size)) + hum
+    for row in signal_uv:  # impulses and gaps, so that the two learn at different times
+        row[rng.integers(0, 3900, 60)] += 200
+        for start in rng.integers(0, 3900, 40):
+            row[start : start + 4] = np.nan
+    together = final(feed(signal_uv, [], sfreq=200.0, names=["a", "b"])[1])
+    for i, name in enumerate("ab"):
+        alone = final(feed(signal_uv[i : i + 1], [], sfreq=200.0, names=[name])[1])
+        assert same(alone, together[together["channel"] == name])
+
+
 @pytest.mark.parametrize("factor", [0.001, -1.0, 1000.0])
 def test_gain_and_polarity_change_only_amplitudes(short, factor):
     plain = final(feed(short.signal_uv, [])[1])
