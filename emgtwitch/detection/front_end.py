@@ -135,8 +135,8 @@ class FrontEnd:
         Parameters
         ----------
         samples
-            ``(n_channels, look_ahead + n + look_ahead)`` µV, NaN where missing: room, the tiles
-            and what follows.
+            ``(n_channels, look_ahead + n + look_ahead)`` µV, NaN where missing: what came before,
+            which is replaced by what was made of it, the tiles, and what follows.
         noise_sd
             ``(n_channels,)`` noise of the filtered signal, µV; infinite where unknown.
         keep

@@ -62,7 +62,7 @@ class NoiseFloor:
         """``(n_channels,)`` bool: much of the last while was not quiet."""
         self._autocovariance = np.zeros((n_channels, self._n_window))
         self._high_share = np.full(n_channels, np.nan)
-        # The same of late, since it was last looked at.
+        # Sums over what was quiet since it was last looked at, and how long that was.
         self._late_autocovariance = np.zeros((n_channels, self._n_window))
         self._late_high_share = np.zeros(n_channels)
         self._late_s = np.zeros(n_channels)

@@ -219,9 +219,8 @@ class StreamingDetector:
         level = self._noise.level
         relative = powers / np.where(np.isfinite(level), level, np.inf)[:, None, None]
         in_block = self.grid.n_block // self.grid.hop
-        scores = score.reshape(*powers.shape, in_block) @ np.full(
-            in_block, 1 / in_block, np.float32
-        )
+        mean = np.full(in_block, 1 / in_block, dtype=np.float32)  # faster than numpy's own
+        scores = score.reshape(*powers.shape, in_block) @ mean
         for i in range(n_tiles):
             measured = self._measured((first + i + 1) * n_tile)
             events += self._decider.next_tile(
