@@ -21,7 +21,9 @@ from emgtwitch.detection.statistic import (
 
 WARM_UP_S = 0.7  # of quiet signal, before anything is detected
 # The noise is known only from what was seen of it; scores are lowered by this over the seconds.
-DOUBT_S = 0.1
+# This is more than the error of its estimate: what a recording starts with may be no noise, and
+# the peaks of a contraction lie further above their mean.
+DOUBT_S = 0.6
 LEAST_NOISE_UV2 = 1e-12  # far below any amplifier: a dead channel must not divide by zero
 WHITEN_S = 10.0  # of quiet signal between new whitenings; each tile has its own level
 WHITEN_MORE = 2.0  # or so many times as much as before, at the beginning
