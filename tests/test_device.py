@@ -150,7 +150,8 @@ def test_a_stale_stream_is_stopped_first(virtual):
         device.start()
         blocks = blocks_of(device, 0.5)
         assert blocks[0].first == 0
-        assert {block.session for block in blocks}.isdisjoint({77})
+        # Nothing of another session; which one is the device's own is chance, and may be 77 too.
+        assert len({block.session for block in blocks}) == 1
         assert device.statistics.rejected.total() == 0
         assert device.statistics.lost_scans == 0
 

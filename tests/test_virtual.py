@@ -503,7 +503,7 @@ def test_one_reader_after_another(where):
 
 @pytest.mark.parametrize("where", PORTS)
 def test_who_opens_it_gets_nothing_old(where):
-    with VirtualDevice(source, speed=100) as device:
+    with VirtualDevice(source, speed=20) as device:  # slow enough for a busy computer
         port = served(device, where)
         with Host(port) as host:
             host.start()
