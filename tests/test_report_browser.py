@@ -50,8 +50,9 @@ def test_links_and_sections_work(reports, page):
     page.wait_for(f"{top} > 0 && {top} < 200")
 
     link = "document.querySelector('a[href=\"#recording-1\"]')"
-    page.evaluate(f"{link}.closest('details').open = true; {link}.click()")
-    page.wait_for("location.hash == '#recording-1'")
+    page.evaluate(f"{link}.closest('details').open = true")
+    # The end of the scrolling before may come after a click, and take its place back.
+    page.wait_for(f"location.hash == '#recording-1' || ({link}.click(), false)")
     page.wait_for(f"{top.replace('-2', '-1')} < 300")
 
     button = "document.querySelector('button.accordion-button')"
