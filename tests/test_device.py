@@ -147,11 +147,11 @@ def test_a_stale_stream_is_stopped_first(virtual):
     time.sleep(0.3)
     link.close()
     with open_device(url) as device:
+        device._reader._session = 5  # otherwise the clock's, which may be 77 too
         device.start()
         blocks = blocks_of(device, 0.5)
         assert blocks[0].first == 0
-        # Nothing of another session; which one is the device's own is chance, and may be 77 too.
-        assert len({block.session for block in blocks}) == 1
+        assert {block.session for block in blocks}.isdisjoint({77})
         assert device.statistics.rejected.total() == 0
         assert device.statistics.lost_scans == 0
 
